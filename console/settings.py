@@ -10,6 +10,10 @@ VAR = Path(os.environ.get("SIGNALBOX_VAR", BASE_DIR / "var"))
 DEBUG = False
 SECRET_KEY = os.environ.get("SIGNALBOX_SECRET_KEY", "insecure-only-until-up-makes-one-" + "x" * 32)
 ALLOWED_HOSTS = ["*"]
+ENCRYPTION_KEYS = os.environ.get("SIGNALBOX_ENCRYPTION_KEYS", "A" * 43 + "=").split(",")
+"""Fernet keys for secrets at rest; the first encrypts, all decrypt."""
+IDENTITY_KEY = os.environ.get("SIGNALBOX_IDENTITY_KEY", "insecure").encode()
+"""Key of the hashes that stand for a person (contact locks, do-not-contact) and for a seen id. Never changes."""
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -75,6 +79,7 @@ DATABASES = {"default": _database(os.environ.get("DATABASE_URL", "postgresql://a
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 AUTH_USER_MODEL = "approvals.Person"
+ANONYMOUS_USER_NAME = None
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",

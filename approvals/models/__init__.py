@@ -1,0 +1,6 @@
+"""People and their answers, one file a noun."""
+
+from approvals.models.approval import Approval
+from approvals.models.person import Person, Role
+
+__all__ = ["Approval", "Person", "Role"]

@@ -1,0 +1,85 @@
+"""A person: who owns, approves, pauses and is paged. The user model, signed in by e-mail."""
+
+import zoneinfo
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+
+
+class Role(models.TextChoices):
+    """Where a person starts; grants on agents, regions and segments refine it."""
+
+    ADMIN = "admin", "Admin"
+    OPS = "ops", "Ops manager"
+    OWNER = "owner", "Owner"
+    REP = "rep", "Rep"
+    ENGINEER = "engineer", "Engineer"
+    AUDITOR = "auditor", "Auditor"
+
+
+class Theme(models.TextChoices):
+    SYSTEM = "system", "As the system"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class Density(models.TextChoices):
+    NORMAL = "normal", "Normal"
+    COMPACT = "compact", "Compact"
+
+
+def check_time_zone(name: str) -> None:
+    """Refuse a time zone that the IANA database does not name."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"“{name}” is not a time zone; write one such as Europe/Berlin.")
+
+
+class PersonManager(BaseUserManager["Person"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Person":
+        """Make a person; without a password nobody can sign in as them until one is set."""
+        person = self.model(email=self.normalize_email(email), **fields)
+        person.set_password(password)
+        person.save(using=self._db)
+        return person
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "Person":
+        """Make a first admin."""
+        return self.create_user(email, password, **{"role": Role.ADMIN, "is_superuser": True, **fields})
+
+
+class Person(AbstractBaseUser, PermissionsMixin):
+    email = models.EmailField(unique=True, error_messages={"unique": "Someone with this e-mail is already here."})
+    name = models.CharField(max_length=120)
+    role = models.CharField(max_length=12, choices=Role, default=Role.REP)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
+    theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
+    density = models.CharField(max_length=8, choices=Density, default=Density.NORMAL)
+    shortcuts = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)
+    is_demo = models.BooleanField(default=False, help_text="Part of the demo workspace; removed with it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[PersonManager] = PersonManager()
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        verbose_name_plural = "people"
+        constraints = [models.UniqueConstraint(Lower("email"), name="person_email_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def actor(self) -> str:
+        """How the record names this person."""
+        return f"person:{self.pk}"
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The person's time zone, for showing times."""
+        return zoneinfo.ZoneInfo(self.time_zone)
