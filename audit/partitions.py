@@ -28,11 +28,12 @@ order by 1
 """
 
 
-def make_partitions(cursor: Any, table: str, *, start: date, months: int) -> list[str]:
+def make_partitions(cursor: Any, table: str, *, start: date | None = None, months: int = 6) -> list[str]:
     """Make `months` monthly partitions of `table` from `start`'s month on, and the default one; say which are new.
 
-    Idempotent. A month whose rows already went to the default partition is left there, still complete and readable,
-    and is not named. An append-only table's partitions get its guard. Locks the table briefly: give up after 2 s.
+    `start` defaults to last month. Idempotent. A month whose rows already went to the default partition is left there,
+    still complete and readable, and is not named. An append-only table's partitions get its guard. Locks the table
+    briefly: waits 2 s for it at most.
     """
     cursor.execute("select to_regclass(%s), coalesce(current_setting('lock_timeout'), '0')", [table])
     parent, lock_timeout = cursor.fetchone()
@@ -42,7 +43,7 @@ def make_partitions(cursor: Any, table: str, *, start: date, months: int) -> lis
     guarded = cursor.fetchone() is not None
     made = []
     cursor.execute("set lock_timeout = '2s'")
-    for name, sql in _statements(table, start=start, months=months):
+    for name, sql in _statements(table, start=start or _month(_today(), -1), months=months):
         cursor.execute("select to_regclass(%s)", [name])
         if cursor.fetchone()[0] is not None or (name != f"{table}_default" and _astray(cursor, table, name)):
             continue
@@ -72,13 +73,13 @@ def ensure_partitions(cursor: Any, *, today: date | None = None) -> list[str]:
 def guard_sql(table: str) -> str:
     """SQL that makes `table` append-only: UPDATE, DELETE and TRUNCATE are refused whoever asks."""
     return (
-        f"create trigger {GUARD} before update or delete or truncate on {_checked(table)} "
+        f"create trigger {GUARD} before update or delete or truncate on {plain(table)} "
         "for each statement execute function audit_refuse()"
     )
 
 
 def _statements(table: str, *, start: date, months: int) -> list[tuple[str, str]]:
-    _checked(table)
+    plain(table)
     out = [(f"{table}_default", f"create table if not exists {table}_default partition of {table} default")]
     for n in range(months):
         month = _month(start, n)
@@ -113,7 +114,8 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _checked(table: str) -> str:
-    if not _NAME.match(table):
-        raise ValueError(f"not a plain table name: {table!r}")
-    return table
+def plain(name: str) -> str:
+    """`name` if it needs no quoting in SQL, else ValueError."""
+    if not _NAME.match(name):
+        raise ValueError(f"not a plain name: {name!r}")
+    return name
