@@ -1,19 +1,29 @@
 """Django settings. Everything a deployment may change is read from the environment, in `console/env.py`."""
 
-import os
-from pathlib import Path
-from urllib.parse import unquote, urlsplit, parse_qsl
+from datetime import timedelta
+from urllib.parse import urlsplit
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR = Path(os.environ.get("SIGNALBOX_VAR", BASE_DIR / "var"))
+from celery.schedules import crontab
+from csp.constants import NONCE, NONE, SELF
+
+from console import env, logs
+
+ENV = env.read()
+BASE_DIR = env.BASE_DIR
+VAR = ENV.var
 
 DEBUG = False
-SECRET_KEY = os.environ.get("SIGNALBOX_SECRET_KEY", "insecure-only-until-up-makes-one-" + "x" * 32)
-ALLOWED_HOSTS = ["*"]
-ENCRYPTION_KEYS = os.environ.get("SIGNALBOX_ENCRYPTION_KEYS", "A" * 43 + "=").split(",")
+SECRET_KEY = ENV.secret_key
+ENCRYPTION_KEYS = list(ENV.encryption_keys)
 """Fernet keys for secrets at rest; the first encrypts, all decrypt."""
-IDENTITY_KEY = os.environ.get("SIGNALBOX_IDENTITY_KEY", "insecure").encode()
+IDENTITY_KEY = ENV.identity_key
 """Key of the hashes that stand for a person (contact locks, do-not-contact) and for a seen id. Never changes."""
+
+BASE_URL = ENV.base_url or f"http://{ENV.bind}:{ENV.port}"
+"""Where people reach Signalbox: what links in mails begin with. No slash at the end."""
+TRUSTED_PROXIES = ENV.trusted_proxies
+ALLOWED_HOSTS = [host for host in ("localhost", "127.0.0.1", "[::1]", urlsplit(ENV.base_url).hostname) if host]
+CSRF_TRUSTED_ORIGINS = [ENV.base_url] if ENV.base_url else []
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -24,14 +34,18 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_htmx",
     "guardian",
+    "axes",
+    "csp",
     "audit",
     "approvals",
     "agents",
     "console",
 ]
 MIDDLEWARE = [
+    "console.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -39,6 +53,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "console.urls"
 WSGI_APPLICATION = "console.wsgi.application"
@@ -57,45 +72,123 @@ TEMPLATES = [
     }
 ]
 
+DATABASES = {"default": env.django_database(ENV.database_url, pool=ENV.database_pool)}
+DATABASE_OWNER_URL = ENV.database_owner_url
+"""The role that migrates, where it is not the one that works; see `console/management/commands/migrate.py`."""
+REDIS_URL = ENV.redis_url
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-def _database(url: str) -> dict:
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    host = options.pop("host", "") or (parts.hostname or "")
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": host,
-        "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 600,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": options,
-    }
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
 
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR / "static"
+_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = not _COLLECTED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if _COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
 
-DATABASES = {"default": _database(os.environ.get("DATABASE_URL", "postgresql://app@127.0.0.1/signalbox"))}
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
-
+# People and what their browsers may do
 AUTH_USER_MODEL = "approvals.Person"
 ANONYMOUS_USER_NAME = None
 AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
-TIME_ZONE = "UTC"
-STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR / "static"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_CLIENT_IP_CALLABLE = "console.middleware.client_address"
+AXES_VERBOSE = False
 
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENV.tls
+SESSION_COOKIE_NAME = "signalbox"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_NAME = "signalbox_csrf"
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if ENV.tls else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENV.tls
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# Mail: what Signalbox itself sends (pages to owners, questions to approvers), never an agent's action
+_SMTP = urlsplit(ENV.smtp_url)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if ENV.smtp_url else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = VAR / "mail"
+EMAIL_HOST = _SMTP.hostname or "localhost"
+EMAIL_PORT = _SMTP.port or (465 if _SMTP.scheme == "smtps" else 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env.credentials(_SMTP)
+EMAIL_USE_SSL = _SMTP.scheme == "smtps"
+EMAIL_USE_TLS = _SMTP.scheme == "smtp" and EMAIL_PORT == 587
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.mail_from
+
+# Workers. A message is only a wake-up: acknowledged early, never delayed, its result never kept.
 CELERY_BROKER_URL = REDIS_URL
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"unacked_restore_throttle": 1, "unacked_restore_interval": 5}
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 3
+CELERY_BROKER_HEARTBEAT = 0
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "unacked_restore_throttle": 1,
+    "unacked_restore_interval": 5,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_DEFAULT_QUEUE = "loop"
+CELERY_TASK_ROUTES = {"agents.tasks.sweep": {"queue": "sweep"}, "agents.tasks.page": {"queue": "paging"}}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "agents.tasks.sweep", "schedule": 5.0, "options": {"expires": 10}},
+    "page": {"task": "agents.tasks.page", "schedule": 15.0, "options": {"expires": 30}},
+    "housekeep": {"task": "agents.tasks.housekeep", "schedule": crontab(minute=7)},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat" / "schedule")
+
+LOGGING = logs.configure(format=ENV.log_format, level=ENV.log_level)

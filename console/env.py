@@ -1,0 +1,302 @@
+"""What a deployment may set. Read once, from the environment; needs no Django, so that the supervisor can read it too.
+
+Nothing here raises on a wrong value: a default stands in and the fault is kept in `problems`, which `console.checks`
+turns into numbered system checks. What `manage.py up` made for itself (addresses of the embedded engines, secrets)
+is read from the `var` folder where the environment is silent, so that every other command finds a running Signalbox.
+"""
+
+import contextlib
+import ipaddress
+import json
+import os
+import secrets
+import tempfile
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRETS = frozenset({"SIGNALBOX_SECRET_KEY", "SIGNALBOX_ENCRYPTION_KEYS", "SIGNALBOX_IDENTITY_KEY"})
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A wrong setting: its number among the system checks, what is wrong, and what to write instead."""
+
+    number: int
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Env:
+    """Every setting, parsed. `given` names the variables that the environment itself held."""
+
+    var: Path
+    port: int
+    bind: str
+    base_url: str
+    trusted_proxies: tuple[Network, ...]
+    database_url: str
+    database_owner_url: str
+    database_pool: int
+    redis_url: str
+    secret_key: str
+    encryption_keys: tuple[str, ...]
+    identity_key: bytes
+    workers: int
+    demo: bool
+    smtp_url: str
+    mail_from: str
+    log_format: str
+    log_level: str
+    given: frozenset[str]
+    problems: tuple[Problem, ...]
+
+    @property
+    def tls(self) -> bool:
+        """Whether people reach Signalbox over TLS."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def beyond_loopback(self) -> bool:
+        """Whether the web server is asked to listen to other machines."""
+        return not ipaddress.ip_address(self.bind).is_loopback
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str], kept: Mapping[str, str]) -> None:
+        self.environ, self.kept = environ, kept
+        self.problems: list[Problem] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.environ.get(name, "").strip() or self.kept.get(name, "") or default
+
+    def wrong(self, number: int, message: str, hint: str) -> None:
+        self.problems.append(Problem(number, message, hint))
+
+    def whole(self, number: int, name: str, default: int, low: int, high: int) -> int:
+        text = self.text(name, str(default))
+        if text.isdecimal() and low <= int(text) <= high:
+            return int(text)
+        self.wrong(number, f"{name} is {text!r}.", f"Give a whole number from {low} to {high}, such as {default}.")
+        return default
+
+    def choice(self, number: int, name: str, default: str, choices: tuple[str, ...]) -> str:
+        text = self.text(name, default)
+        if text in choices:
+            return text
+        self.wrong(number, f"{name} is {text!r}.", f"Give one of: {', '.join(choices)}.")
+        return default
+
+    def url(self, number: int, name: str, default: str, schemes: tuple[str, ...], example: str) -> str:
+        text = self.text(name, default)
+        if not text:
+            return ""
+        parts = split_url(text)
+        if parts and parts.scheme in schemes and (parts.hostname or parts.query):
+            return text
+        self.wrong(number, f"{name} is not an address this can use.", f"Write it as {example}.")
+        return default
+
+
+def split_url(text: str) -> SplitResult | None:
+    """The parts of an address, or None if it is none (a port that is no number, a broken IPv6 host)."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Env:
+    """Parse the environment; faults are in the result's `problems`."""
+    var = Path(environ.get("SIGNALBOX_VAR") or BASE_DIR / "var").absolute()
+    given = frozenset(name for name in environ if environ[name].strip())
+    kept = keep_secrets(var) if SECRETS - given else {}
+    if "DATABASE_URL" not in given or "REDIS_URL" not in given:
+        engines = _kept(var / "run" / "engines.json")
+        if "DATABASE_URL" in given:
+            engines = {"REDIS_URL": engines.get("REDIS_URL", "")}
+        kept = kept | engines
+    reader = _Reader(environ, kept)
+    base_url = reader.url(3, "SIGNALBOX_BASE_URL", "", ("http", "https"), "https://signalbox.example.com").rstrip("/")
+    proxies = _networks(reader)
+    bind = _bind(reader)
+    if base_url.startswith("https://") and not proxies:
+        reader.wrong(
+            20,
+            "SIGNALBOX_BASE_URL is https, but SIGNALBOX_TRUSTED_PROXIES names nobody who ends TLS.",
+            "Name the proxy in front, such as SIGNALBOX_TRUSTED_PROXIES=127.0.0.1.",
+        )
+    if not ipaddress.ip_address(bind).is_loopback and not base_url:
+        reader.wrong(
+            21,
+            "SIGNALBOX_BIND listens beyond this machine, but SIGNALBOX_BASE_URL does not say under which address.",
+            "Set SIGNALBOX_BASE_URL to the address people type; other host names are refused.",
+        )
+    return Env(
+        var=var,
+        port=reader.whole(1, "PORT", 8000, 1, 65535),
+        bind=bind,
+        base_url=base_url,
+        trusted_proxies=proxies,
+        database_url=_database(reader, 5, "DATABASE_URL", "postgresql://127.0.0.1/signalbox"),
+        database_owner_url=_database(reader, 6, "DATABASE_OWNER_URL", ""),
+        database_pool=reader.whole(16, "SIGNALBOX_DATABASE_POOL", 0, 0, 100),
+        redis_url=reader.url(7, "REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss"), "redis://host:6379/0"),
+        secret_key=_secret(reader, 8, "SIGNALBOX_SECRET_KEY"),
+        encryption_keys=_fernet_keys(reader),
+        identity_key=_secret(reader, 10, "SIGNALBOX_IDENTITY_KEY").encode(),
+        workers=reader.whole(12, "SIGNALBOX_WORKERS", 2, 1, 64),
+        demo=reader.choice(13, "SIGNALBOX_DEMO", "1", ("0", "1")) == "1",
+        smtp_url=reader.url(
+            14, "SIGNALBOX_SMTP_URL", "", ("smtp", "smtps"), "smtp://name:password@mail.example.com:587"
+        ),
+        mail_from=_mail_from(reader),
+        log_format=reader.choice(17, "SIGNALBOX_LOG_FORMAT", "json", ("json", "console")),
+        log_level=reader.choice(18, "SIGNALBOX_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        given=given,
+        problems=tuple(reader.problems),
+    )
+
+
+def django_database(url: str, *, pool: int = 0) -> dict[str, Any]:
+    """Django's settings for a database URL; `pool` > 0 shares that many connections among the threads of a process."""
+    parts = urlsplit(url)
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    host = options.pop("host", "") or (parts.hostname or "")
+    if pool:
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 0 if pool else 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }
+
+
+def new_secrets() -> dict[str, str]:
+    """Fresh secrets of one installation, by the names of the variables they stand in for."""
+    return {
+        "SIGNALBOX_SECRET_KEY": secrets.token_urlsafe(48),
+        "SIGNALBOX_ENCRYPTION_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "SIGNALBOX_IDENTITY_KEY": secrets.token_urlsafe(32),
+    }
+
+
+def keep_secrets(var: Path) -> dict[str, str]:
+    """The secrets kept in `var/secrets.json` (0600), made on first use; of two racing processes one wins.
+
+    Empty if the folder cannot be written: the caller then reports what is missing.
+    """
+    path = var / "secrets.json"
+    if path.exists():
+        return _kept(path)
+    try:
+        var.mkdir(mode=0o711, parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=var, prefix=".secrets-")
+        with os.fdopen(handle, "w") as file:
+            json.dump(
+                new_secrets() | {"POSTGRES_PASSWORD": secrets.token_hex(24), "REDIS_PASSWORD": secrets.token_hex(24)},
+                file,
+                indent=1,
+            )
+            file.flush()
+            os.fsync(handle)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        os.unlink(draft)
+    except OSError:
+        return {}
+    return _kept(path)
+
+
+def _kept(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _secret(reader: _Reader, number: int, name: str) -> str:
+    text = reader.text(name)
+    if not text:
+        reader.wrong(number, f"{name} is not set.", "Make the var folder writable, or give it to every process.")
+        return new_secrets()[name]
+    if len(text) < 32:
+        reader.wrong(number, f"{name} has only {len(text)} characters.", "Give at least 32 random ones.")
+    return text
+
+
+def _fernet_keys(reader: _Reader) -> tuple[str, ...]:
+    name = "SIGNALBOX_ENCRYPTION_KEYS"
+    keys = tuple(key.strip() for key in reader.text(name).split(",") if key.strip())
+    if not keys:
+        reader.wrong(9, f"{name} is not set.", "Make the var folder writable, or give it to every process.")
+        return (new_secrets()[name],)
+    for place, key in enumerate(keys, 1):
+        try:
+            fits = len(urlsafe_b64decode(key)) == 32
+        except ValueError:
+            fits = False
+        if not fits:
+            reader.wrong(9, f"Key {place} of {name} is not a Fernet key.", "Give 32 bytes in URL-safe base64.")
+            return (new_secrets()[name],)
+    return keys
+
+
+def _bind(reader: _Reader) -> str:
+    text = reader.text("SIGNALBOX_BIND", "127.0.0.1")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        reader.wrong(2, f"SIGNALBOX_BIND is {text!r}.", "Give an IP address, such as 127.0.0.1 or 0.0.0.0.")
+        return "127.0.0.1"
+
+
+def _networks(reader: _Reader) -> tuple[Network, ...]:
+    networks = []
+    for text in reader.text("SIGNALBOX_TRUSTED_PROXIES").replace(",", " ").split():
+        try:
+            networks.append(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            reader.wrong(
+                4,
+                f"SIGNALBOX_TRUSTED_PROXIES names {text!r}, which is neither an IP address nor a network.",
+                "Give addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/8.",
+            )
+    return tuple(networks)
+
+
+def _database(reader: _Reader, number: int, name: str, default: str) -> str:
+    example = "postgresql://user:password@host:5432/name"
+    url = reader.url(number, name, default, ("postgresql", "postgres"), example)
+    if url and len(urlsplit(url).path) < 2:
+        reader.wrong(number, f"{name} names no database.", f"Write it as {example}.")
+        return default
+    return url
+
+
+def _mail_from(reader: _Reader) -> str:
+    text = reader.text("SIGNALBOX_MAIL_FROM", "signalbox@localhost")
+    if "@" not in text or any(mark in text for mark in "\r\n"):
+        reader.wrong(15, f"SIGNALBOX_MAIL_FROM is {text!r}.", "Give an e-mail address, such as signalbox@example.com.")
+        return "signalbox@localhost"
+    return text
+
+
+def credentials(parts: SplitResult) -> tuple[str, str]:
+    """User name and password of an address, unquoted; empty where it has none."""
+    return unquote(parts.username or ""), unquote(parts.password or "")

@@ -1,0 +1,74 @@
+"""What happens to a request before any view: whom it is from, and the id under which it is logged."""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from console import logs
+
+USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}")
+FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
+
+
+class RequestIdMiddleware:
+    """Give each request an id (its caller's `X-Request-ID` if usable), log under it, and answer with it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        asked = request.headers.get("X-Request-ID", "")
+        request_id = asked if USABLE_ID.fullmatch(asked) else secrets.token_hex(12)
+        with logs.bound(request_id=request_id):
+            response = self.get_response(request)
+        response.headers["X-Request-ID"] = request_id
+        return response
+
+
+def client_address(request: HttpRequest) -> str:
+    """The caller's IP address, proxies already seen through."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def trusted_only(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Wrap a WSGI application: what proxies say of the caller counts only from SIGNALBOX_TRUSTED_PROXIES.
+
+    From them, `X-Forwarded-For` sets REMOTE_ADDR to the last address that is not itself a trusted proxy, and
+    `X-Forwarded-Proto` the scheme. The headers are removed in any case, so nothing further in can believe them.
+    """
+
+    def wrapped(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        said = {name: environ.pop(name, "") for name in FORWARDED}
+        if _trusted(environ.get("REMOTE_ADDR", "")):
+            for hop in reversed([hop.strip() for hop in said["HTTP_X_FORWARDED_FOR"].split(",") if hop.strip()]):
+                if not _is_address(hop):
+                    break
+                environ["REMOTE_ADDR"] = hop
+                if not _trusted(hop):
+                    break
+            scheme = said["HTTP_X_FORWARDED_PROTO"].rsplit(",", 1)[-1].strip().lower()
+            if scheme in ("http", "https"):
+                environ["wsgi.url_scheme"] = scheme
+        return application(environ, start_response)
+
+    return wrapped
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _trusted(address: str) -> bool:
+    if not settings.TRUSTED_PROXIES or not _is_address(address):
+        return False
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in network for network in settings.TRUSTED_PROXIES)
