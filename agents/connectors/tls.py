@@ -1,0 +1,17 @@
+"""Certificates: the usual authorities, and one of one's own where a far side is private."""
+
+import ssl
+
+from agents.connectors.fields import Problem
+
+
+def tls_context(pem: str | None, problems: list[Problem]) -> ssl.SSLContext | None:
+    """A context that trusts the usual authorities and `pem`; None for the usual alone. A faulty `pem` is a problem."""
+    if not pem:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        problems.append(Problem("ca_certificate", "it is not a certificate in PEM", "Paste it with its BEGIN and END."))
+    return context
