@@ -27,6 +27,7 @@ class Signal(models.Model):
     region = models.ForeignKey("Region", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     segment = models.ForeignKey("Segment", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     fields = models.JSONField(help_text="What the mapping found besides.")
+    format = models.TextField(help_text="A key of agents.rules.mapping_defaults.DEFAULTS.")
     payload = models.BinaryField(help_text="The event's JSON as received.")
     state = models.TextField(choices=State)
     is_demo = models.BooleanField()
@@ -44,16 +45,25 @@ class Signal(models.Model):
 
 
 class Seen(models.Model):
-    """Dedupe for ever: one row a (source, keyed hash of the id). `content` tells a repeat from a conflict."""
+    """
+    Dedupe for ever: one row a (source, keyed hash of the id). `content` tells a repeat from a conflict.
+
+    `signal_id` is the signal's id, or the dead letter's, which its signal will bear once it is replayed.
+    """
 
     pk = models.CompositePrimaryKey("source_id", "hash")
     source_id = models.IntegerField()
     hash = models.UUIDField()
     content = models.BigIntegerField()
+    signal_id = models.UUIDField()
 
 
 class DeadLetter(models.Model):
-    """What was accepted but not understood; kept, visible, and replayed once the mapping is mended."""
+    """
+    What was accepted but not understood; kept, visible, and replayed once the mapping is mended.
+
+    `external_id` is empty when no id was found. Once replayed, `signal_id` names the signal that it became or repeats.
+    """
 
     class Kind(models.TextChoices):
         UNMAPPED = "unmapped", "Not understood"
@@ -68,6 +78,7 @@ class DeadLetter(models.Model):
     source = models.ForeignKey("Source", on_delete=models.PROTECT, related_name="dead_letters")
     kind = models.CharField(max_length=10, choices=Kind)
     format = models.CharField(max_length=20)
+    external_id = models.TextField(blank=True)
     envelope = models.BinaryField(help_text="The event as the format gave it to the mapping: JSON.")
     reason = models.TextField()
     received_at = models.DateTimeField()
