@@ -1,0 +1,137 @@
+"""What surrounds every page: the rail with its counts, what is paused, whether anything is live, the demo notice.
+
+Lazy: a fragment that shows none of it costs no query.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from agents.models import Agent, Incident, Pause
+from approvals.models import Approval, Person, Role
+
+
+@dataclass(frozen=True)
+class Place:
+    """One line of the rail. `key` is its letter after `g`; `roles` empty means everyone."""
+
+    name: str
+    label: str
+    icon: str
+    key: str = ""
+    roles: tuple[str, ...] = ()
+
+    @property
+    def href(self) -> str:
+        """Its address, or nothing while no page is wired to that name."""
+        try:
+            return reverse(self.name)
+        except NoReverseMatch:
+            return ""
+
+
+MAKERS = (Role.ADMIN, Role.OPS, Role.OWNER, Role.ENGINEER)
+PLACES = (
+    Place("home", "Home", "house", "h"),
+    Place("inbox", "Inbox", "inbox", "i"),
+    Place("runs", "Runs", "activity", "r"),
+    Place("signals", "Signals", "radio", "s"),
+    Place("pauses", "Pause", "circle-pause", "p"),
+    Place("incidents", "Incidents", "siren", "n"),
+    Place("audit", "Audit", "scroll-text", "a"),
+)
+ADMIN_PLACES = (
+    Place("agents", "Agents", "bot", "g"),
+    Place("plays", "Plays", "list-checks", "l"),
+    Place("connections", "Connections", "plug", "c"),
+    Place("sources", "Sources", "webhook", "o", MAKERS),
+    Place("scopes", "Scopes", "globe", "e", MAKERS),
+    Place("people", "People", "users", "w"),
+    Place("do-not-contact", "Do not contact", "user-x", "d"),
+)
+THUMBS = ("inbox", "incidents", "pauses", "home")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place as one person sees it now."""
+
+    place: Place
+    href: str
+    current: bool
+    count: int = 0
+
+
+class Shell:
+    """Everything base.html asks for; each part is worked out when first asked for."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.person: Any = getattr(request, "user", None)
+
+    def _link(self, place: Place) -> Link | None:
+        href = place.href
+        if not href or (place.roles and self.person.role not in place.roles):
+            return None
+        path = self.request.path
+        current = path == href or (href != "/" and path.startswith(href.rstrip("/") + "/"))
+        counts = {"inbox": "inbox_count", "incidents": "incident_count"}
+        return Link(place, href, current, getattr(self, counts[place.name]) if place.name in counts else 0)
+
+    @cached_property
+    def places(self) -> list[Link]:
+        return [link for place in PLACES if (link := self._link(place))]
+
+    @cached_property
+    def admin_places(self) -> list[Link]:
+        return [link for place in ADMIN_PLACES if (link := self._link(place))]
+
+    @property
+    def pause_href(self) -> str:
+        """Where the Pause button leads."""
+        return Place("pauses", "", "").href
+
+    @cached_property
+    def thumbs(self) -> list[Link]:
+        by_name = {link.place.name: link for link in self.places}
+        return [by_name[name] for name in THUMBS if name in by_name]
+
+    @cached_property
+    def inbox_count(self) -> int:
+        """Questions that wait for this person."""
+        return Approval.objects.filter(state="waiting").count()
+
+    @cached_property
+    def incident_count(self) -> int:
+        """Incidents in this person's reach that nobody has resolved."""
+        return Incident.objects.exclude(state=Incident.State.RESOLVED).count()
+
+    @cached_property
+    def pauses(self) -> list[Pause]:
+        """Pauses standing now, newest first; every one, since what is stopped concerns everybody."""
+        now = timezone.now()
+        return list(
+            Pause.objects.filter(Q(until__isnull=True) | Q(until__gt=now), lifted_at__isnull=True).select_related(
+                "agent", "region", "segment", "play", "connection", "set_by"
+            )[:4]
+        )
+
+    @cached_property
+    def mode(self) -> str:
+        """`live` while any agent acts on the outside world, else `shadow`."""
+        return "live" if Agent.objects.filter(stage__in=("supervised", "autonomous")).exists() else "shadow"
+
+    @cached_property
+    def demo(self) -> bool:
+        """Whether the demo workspace is still here."""
+        return Person.objects.filter(is_demo=True).exists()
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `shell` in every template."""
+    return {"shell": Shell(request)}
