@@ -175,4 +175,5 @@ def _check(value: Any) -> None:
 def _clean(line: Line) -> Line:
     """`line` with U+FFFD for what a text column or our separator cannot carry; a stranger may send either."""
     swap = {0: "\ufffd", ord(_SEPARATOR): "\ufffd"}
-    return Line(*(value.translate(swap) if isinstance(value, str) else value for value in line))
+    texts: dict[str, Any] = {k: v.translate(swap) for k, v in line._asdict().items() if isinstance(v, str)}
+    return line._replace(**texts)

@@ -55,3 +55,10 @@ def connect(database):
 def fresh(connect):
     """An autocommit connection to a fresh database."""
     return connect()
+
+
+@pytest.fixture
+def var(tmp_path, settings):
+    """A folder of its own for keys and checkpoints."""
+    settings.VAR = tmp_path
+    return tmp_path

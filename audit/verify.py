@@ -1,0 +1,322 @@
+"""Verifying: does the record still say what was sealed?
+
+The leaves are walked in order, in chunks, with bounded memory. Each entry's bytes are hashed against its leaf and each
+searchable column against the bytes; the tree grown on the way must have the root that each checkpoint signed, those in
+the database and those kept outside it. After a break the tree is taken up again from the next checkpoint's stored
+edge, if its root is the signed one, so that one break does not hide the next.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from psycopg.types.string import ByteaBinaryLoader
+
+from audit import checkpoints
+from audit.checkpoints import Checkpoint, CheckpointError
+from audit.entries import iso
+from audit.ids import id_time
+from audit.keys import Verifier
+from audit.merkle import Frontier
+
+CHUNK = 10_000
+KEPT = 2_000
+"""How many problems a report names; all are counted."""
+
+_COLUMNS = ("verb", "subject", "actor", "agent", "region", "segment", "account", "request")
+
+_WALK = """
+select l.seq, l.entry, l.hash, e.body, e.id, e.at, e.run,
+    e.verb, e.subject, e.actor, e.agent, e.region, e.segment, e.account, e.request
+from audit_leaf l left join audit_entry e on e.id = l.entry
+where l.seq >= %s and l.seq < %s order by l.seq
+"""
+_PENDING = """
+select null, p.entry, null, e.body, e.id, e.at, e.run,
+    e.verb, e.subject, e.actor, e.agent, e.region, e.segment, e.account, e.request
+from audit_pending p left join audit_entry e on e.id = p.entry
+where p.entry > %s order by p.entry limit %s
+"""
+_COUNTS = """
+select (select count(*) from audit_entry), (select count(*) from audit_leaf),
+    (select count(*) from audit_pending p where exists (select from audit_entry e where e.id = p.entry)),
+    (select coalesce(max(seq) + 1, 0) from audit_leaf), (select coalesce(max(size), 0) from audit_checkpoint)
+"""
+_STRANGERS = """
+select id from audit_entry e where not exists (select from audit_leaf where entry = e.id)
+and not exists (select from audit_pending where entry = e.id) order by id limit %s
+"""
+
+
+class Problem(NamedTuple):
+    """Something that is not as it was sealed: the entry's number and id, where one is to blame, and what is wrong."""
+
+    seq: int | None
+    entry: UUID | None
+    what: str
+
+    def __str__(self) -> str:
+        number = "" if self.seq is None else f"number {self.seq:,}"
+        entry = "" if self.entry is None else f"entry {self.entry}"
+        where = ", ".join(filter(None, (number, entry)))
+        return f"{where}: {self.what}" if where else self.what
+
+
+@dataclass
+class Report:
+    """What was checked and what was found. `problems` come in the order of the record, at most KEPT of them."""
+
+    sealed: int = 0
+    unsealed: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+    checkpoints: int = 0
+    outside: int = 0
+    keys: list[str] = field(default_factory=list)
+    found: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the record holds."""
+        return not self.found
+
+    def add(self, seq: int | None, entry: bytes | UUID | None, what: str) -> None:
+        """Count a problem, and keep it while there is room."""
+        self.found += 1
+        if len(self.problems) < KEPT:
+            self.problems.append(Problem(seq, UUID(bytes=entry) if isinstance(entry, bytes) else entry, what))
+
+
+def verify(
+    conn: Any,
+    *,
+    verifiers: list[Verifier] | None = None,
+    outside: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Report:
+    """Check the whole record on `conn`, a psycopg 3 connection in autocommit; a sealer may go on meanwhile.
+
+    Trusts the keys in `verifiers`, else those in `audit_key`; `outside` is the file of checkpoints, by default the
+    one the sealer writes. `progress` hears (numbers walked, of how many). Reads only.
+    """
+    report = Report()
+    rows = conn.execute("select vkey from audit_key order by at").fetchall()
+    verifiers = [Verifier.parse(row[0]) for row in rows] if verifiers is None else verifiers
+    report.keys = [v.vkey for v in verifiers]
+    head = conn.execute("select coalesce(max(size), 0) from audit_checkpoint").fetchone()[0]
+    walk = _Walk(conn, report, verifiers, outside or checkpoints.outside_file())
+    for start in range(0, head, CHUNK):
+        walk.chunk(start, min(start + CHUNK, head))
+        progress(min(start + CHUNK, head), head)
+    report.sealed = head
+    walk.finish(head)
+    return report
+
+
+class _Walk:
+    """The state of one walk along the leaves."""
+
+    def __init__(self, conn: Any, report: Report, verifiers: list[Verifier], outside: Path) -> None:
+        self.conn, self.report, self.verifiers = conn, report, verifiers
+        self.cursor = conn.cursor(binary=True)
+        self.cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
+        self.frontier: Frontier | None = Frontier()
+        """The tree up to `at`; None between a break and the next checkpoint that can be trusted."""
+        self.at = 0
+        self.window = 0
+        """Where the stretch that the next checkpoint seals begins."""
+        self.missing = 0
+        self.last_id = b""
+        self.outside = self._outside(outside)
+        self.next_outside = next(self.outside, None)
+
+    def chunk(self, start: int, stop: int) -> None:
+        """Check the entries numbered from `start` up to `stop`, and the checkpoints among them."""
+        marks = self._marks(start, stop)
+        mark = next(marks)
+        rows = self._rows(_WALK, [start, stop])
+        for row in rows:
+            seq, entry, leaf = row[0], row[1], row[2]
+            while mark <= seq:
+                self._checkpoint(mark)
+                mark = next(marks)
+            if seq != self.at:
+                self._gap(seq)
+            if entry <= self.last_id and seq > self.window:
+                self.report.add(seq - 1, self.last_id, "stands out of order among those sealed with it")
+            self.last_id = entry
+            self._entry(row, leaf)
+            if self.frontier is not None:
+                self.frontier.append(leaf)
+            self.at = seq + 1
+        while mark <= stop:
+            if mark > self.at:
+                self._gap(mark)
+            self._checkpoint(mark)
+            mark = next(marks)
+        if self.at < stop:
+            self._gap(stop)
+
+    def finish(self, head: int) -> None:
+        """What lies beyond the last checkpoint: unsealed entries, strangers, checkpoints that know of more."""
+        last = b"\0" * 16
+        while rows := self._rows(_PENDING, [UUID(bytes=last), CHUNK]):
+            for row in rows:
+                self.report.unsealed += 1
+                self._entry(row, None)
+            last = rows[-1][1]
+        entries, leaves, pending, end, size = self.conn.execute(_COUNTS).fetchone()
+        if end > size:
+            self.report.add(size, None, f"{end - size:,} leaves that no checkpoint signs")
+        if entries > leaves - self.missing + pending:
+            for (id,) in self.conn.execute(_STRANGERS, [KEPT]):
+                self.report.add(None, id, "was slipped in: it is neither sealed nor waiting to be")
+        while self.next_outside is not None:
+            self._newer(self.next_outside, size)
+            self.next_outside = next(self.outside, None)
+
+    def _rows(self, sql: str, params: list[Any]) -> list[Any]:
+        with self.conn.transaction():
+            self.conn.execute("set local enable_hashjoin = off")
+            self.conn.execute("set local enable_mergejoin = off")
+            rows: list[Any] = self.cursor.execute(sql, params).fetchall()
+            return rows
+
+    def _marks(self, start: int, stop: int) -> Iterator[int]:
+        """The sizes at which a root is known within (start, stop], ascending; then a number past every other."""
+        stored = self.conn.execute(
+            "select size, root, note, frontier from audit_checkpoint where size > %s and size <= %s", [start, stop]
+        ).fetchall()
+        self.stored = {row[0]: row for row in stored}
+        self.known: dict[int, list[Checkpoint]] = {}
+        while self.next_outside is not None and self.next_outside.size <= stop:
+            if self.next_outside.size <= start:
+                self.report.add(None, None, f"the checkpoints outside go back to {self.next_outside.size:,}")
+            self.known.setdefault(self.next_outside.size, []).append(self.next_outside)
+            self.next_outside = next(self.outside, None)
+        yield from sorted(self.stored.keys() | self.known.keys())
+        yield 2**63
+
+    def _gap(self, seq: int) -> None:
+        """Numbers from `self.at` up to `seq` are not there."""
+        many = f" to {seq - 1:,}" if seq - self.at > 1 else ""
+        self.report.add(self.at, None, f"no such number{many}: deleted")
+        self.frontier = None
+        self.at = seq
+
+    def _entry(self, row: Any, leaf: bytes | None) -> None:
+        seq, entry, body = row[0], row[1], row[3]
+        if body is None:
+            self.missing += leaf is not None
+            self.report.add(seq, entry, "is gone; only its seal is left" if leaf else "is gone before it was sealed")
+            return
+        if leaf is not None and sha256(b"\0" + body).digest() != leaf:
+            self.report.add(seq, entry, "its bytes are not those that were sealed")
+            return
+        wrong = _wrong_columns(row, body)
+        if wrong:
+            self.report.add(seq, entry, f"{wrong} differs from its bytes")
+        at = row[5]
+        if self.report.since is None:
+            self.report.since = at
+        self.report.until = at
+
+    def _checkpoint(self, size: int) -> None:
+        """Compare the tree of `size` leaves with what is signed for it, in the database and outside."""
+        row = self.stored.get(size)
+        root = self.frontier.root() if self.frontier is not None else None
+        signed = self._signed(row) if row else None
+        if row:
+            self.report.checkpoints += 1
+        if row and signed:
+            if root is not None and root != signed.root:
+                stretch = f"{self.window:,} to {size - 1:,}"
+                self.report.add(self.window, None, f"{stretch} do not give the root signed for {size:,}")
+                root = None
+            if root is None:
+                self.frontier = _edge(row, signed)
+            elif self.frontier is not None and bytes(row[3]) != self.frontier.to_bytes():
+                self.report.add(size - 1, None, f"the edge stored with the checkpoint for {size:,} was changed")
+            root = signed.root
+        for other in self.known.get(size, ()):
+            self.report.outside += 1
+            if root is not None and other.root != root:
+                self.report.add(
+                    self.window, None, f"the checkpoint for {size:,} kept outside has another root: rewritten"
+                )
+        if row:
+            self.window = size
+
+    def _signed(self, row: Any) -> Checkpoint | None:
+        size, root, note, _ = row
+        try:
+            stated = checkpoints.verify(note, self.verifiers)
+        except CheckpointError as error:
+            self.report.add(size - 1, None, f"the checkpoint for {size:,}: {error}")
+            return None
+        if (stated.size, stated.root) != (size, root):
+            self.report.add(size - 1, None, f"the checkpoint for {size:,} is not what its note states")
+        return stated if stated.size == size else None
+
+    def _outside(self, path: Path) -> Iterator[Checkpoint]:
+        for n, note in enumerate(checkpoints.read_outside(path)):
+            try:
+                yield checkpoints.verify(note, self.verifiers)
+            except CheckpointError as error:
+                self.report.add(None, None, f"checkpoint {n + 1} in {path}: {error}")
+
+    def _newer(self, known: Checkpoint, size: int) -> None:
+        """A checkpoint outside that was written after the walk began, or that knows of more than there is."""
+        self.report.outside += 1
+        if known.size > size:
+            self.report.add(size, None, f"the record ends here; a checkpoint outside knows of {known.size:,} entries")
+            return
+        row = self.conn.execute("select root from audit_checkpoint where size = %s", [known.size]).fetchone()
+        if row is None or row[0] != known.root:
+            self.report.add(None, None, f"the checkpoint for {known.size:,} kept outside has another root: rewritten")
+
+
+def _wrong_columns(row: Any, body: bytes) -> str:
+    """The columns of `row` that are not what `body` says, in words; "" when all are."""
+    try:
+        doc = orjson.loads(body)
+        get = doc.get
+        id = bytes.fromhex(doc["id"].replace("-", ""))
+        run = get("run")
+        run = run and bytes.fromhex(run.replace("-", ""))
+        texts = (doc["verb"], doc["subject"], doc["actor"], *[get(name, "") for name in _COLUMNS[3:]])
+        said = doc["at"]
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return "the whole row"
+    ms = int.from_bytes(row[4][:6])
+    if (
+        texts == row[7:]
+        and id == row[4] == row[1]
+        and run == row[6]
+        and said == iso(ms)
+        and row[5] == id_time(_uuid(id))
+    ):
+        return ""
+    wrong = [name for name, said, is_ in zip(_COLUMNS, texts, row[7:], strict=True) if said != is_]
+    wrong += ["id"] if not id == row[4] == row[1] else []
+    wrong += ["run"] if run != row[6] else []
+    return ", ".join(wrong) or "at"
+
+
+def _uuid(raw: bytes) -> UUID:
+    return UUID(bytes=raw)
+
+
+def _edge(row: Any, signed: Checkpoint) -> Frontier | None:
+    """The edge stored with a checkpoint, if it leads to the signed root."""
+    try:
+        frontier = Frontier.from_bytes(bytes(row[3]))
+    except ValueError:
+        return None
+    return frontier if (frontier.size, frontier.root()) == (signed.size, signed.root) else None
