@@ -2,9 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from console import health
 from console.views import me, search, sign_in, styleguide
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("health/live", health.live),
+    path("health/ready", health.ready),
     path("sign-in", sign_in.SignIn.as_view(), name="sign-in"),
     path("sign-out", sign_in.SignOut.as_view(), name="sign-out"),
     path("password", sign_in.PasswordChange.as_view(), name="password"),

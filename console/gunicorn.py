@@ -1,0 +1,43 @@
+"""How gunicorn serves the console: one process of many threads, so that hundreds of idle streams cost little."""
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from console import env
+
+_env = env.read()
+bind = [f"[{_env.bind}]:{_env.port}" if ":" in _env.bind else f"{_env.bind}:{_env.port}"]
+wsgi_app = "console.wsgi:application"
+worker_class = "gthread"
+workers = 1
+threads = int(os.environ.get("SIGNALBOX_WEB_THREADS", "240"))
+keepalive = 30
+graceful_timeout = 5
+timeout = 60
+backlog = 1024
+limit_request_line = 8190
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+forwarded_allow_ips = ""
+"""Nobody: `console.middleware.trusted_only` alone decides whom to believe."""
+
+
+def post_worker_init(worker: Any) -> None:
+    """Tell streams when the worker is asked to stop."""
+    from console.stopping import stopping
+
+    ordinary = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        if callable(ordinary):
+            ordinary(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.siginterrupt(signal.SIGTERM, False)
