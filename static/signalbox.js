@@ -194,7 +194,7 @@
   setInterval(() => {
     if (document.hidden) return;
     for (const time of $$("time[data-when]")) {
-      const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000, size = Math.abs(seconds);
+      const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000, size = seconds > 0 ? seconds : 1 - seconds;
       const unit = units.find(([, length]) => size >= length);
       if (size < 5 || size >= 14 * 86400 || !unit) continue;
       const text = `${Math.floor(size / unit[1])} ${unit[0]}`;

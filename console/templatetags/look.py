@@ -22,8 +22,8 @@ GLYPHS = {"live": "●", "waiting": "◔", "failed": "▲", "paused": "‖", "sh
 
 KINDS = {
     "live": "live autonomous supervised delivered healthy up approved ok resolved sealed accepted met ready-to-go "
-    "active valid won taken closed done sent undone alone on",
-    "waiting": "waiting asks ask asking needs-you degraded half-open half_open unsealed unassigned snoozed late ack "
+    "active valid won closed done sent undone alone on",
+    "waiting": "waiting taken asks ask asking needs-you degraded half-open half_open unsealed unassigned snoozed late ack "
     "acknowledged medium",
     "failed": "failed dead triggered broken down open-breaker never overdue unhealthy missed high no-owner invalid "
     "conflict unknown open error",
@@ -76,7 +76,7 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     """`12 s ago`, `3 min ago`, `in 2 h`, `5 d ago`; beyond two weeks the date, in the active time zone."""
     now = now or timezone.now()
     seconds = (now - moment).total_seconds()
-    size = abs(seconds)
+    size = seconds if seconds > 0 else 1 - seconds
     if size < 5:
         return "now"
     if size >= 14 * 86400:
