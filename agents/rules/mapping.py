@@ -72,8 +72,8 @@ class CompiledMapping:
         self._rules = _rules(spec.get("segment_rules") or [], segments, faults)
         self._rules_read_fields = any(path.startswith("fields.") for c, _ in self._rules for path in c.fields)
 
-    def apply(self, envelope: Document) -> Mapped:
-        """What the mapping finds in one event. Never raises for a dict parsed from JSON."""
+    def apply(self, envelope: Document, *, id: str = "") -> Mapped:
+        """What the mapping finds in one event; `id` is taken where it finds none. Never raises for parsed JSON."""
         mapped = Mapped()
         if not isinstance(envelope, dict):
             mapped.problems.append("The event is not a JSON object: send an object, or an array of objects.")
@@ -81,7 +81,7 @@ class CompiledMapping:
         problems, notes = mapped.problems, mapped.notes
 
         found = self._id(envelope)
-        mapped.external_id = as_label(found, MAX_ID + 1)
+        mapped.external_id = as_label(found, MAX_ID + 1) or as_label(id, MAX_ID)
         if not mapped.external_id:
             problems.append(f"No id found in {self._said['id']}: map id to the field that is unique to each event.")
         elif len(mapped.external_id) > MAX_ID:
