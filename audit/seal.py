@@ -73,7 +73,7 @@ def seal_batch(conn: Any, frontier: Frontier, signer: Signer, *, limit: int = BA
     """
     after = frontier.copy()
     with conn.transaction():
-        hashes = conn.execute(_TAKE, [limit, frontier.size], binary=True).fetchone()[0]
+        hashes = conn.execute(_TAKE, [limit, frontier.size]).fetchone()[0]
         if hashes is None:
             return 0, ""
         after.extend(hashes[n : n + 32] for n in range(0, len(hashes), 32))

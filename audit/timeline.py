@@ -1,0 +1,137 @@
+"""Reading the record: newest first, by what a person asks for, a page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from audit.ids import floor_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What to show. Everything given must hold; empty means any.
+
+    `regions` and `segments` are the codes allowed: None is any, an empty list is none; "" among them admits entries
+    that belong to no region or segment, such as changes of a connection. `verb` is a verb or the beginning of one
+    ("action."). `since` is inclusive, `until` exclusive, both aware, to the millisecond.
+    """
+
+    agent: str = ""
+    actor: str = ""
+    verb: str = ""
+    subject: str = ""
+    account: str = ""
+    run: UUID | None = None
+    regions: Sequence[str] | None = None
+    segments: Sequence[str] | None = None
+    agents: Sequence[str] | None = None
+    """The agents allowed, as with `regions`."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Row(NamedTuple):
+    """One entry as shown. `seq` is its number in the sealed record, None while it is unsealed."""
+
+    id: UUID
+    at: datetime
+    verb: str
+    actor: str
+    subject: str
+    agent: str
+    run: UUID | None
+    region: str
+    segment: str
+    account: str
+    request: str
+    detail: dict[str, Any]
+    seq: int | None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether a checkpoint covers it."""
+        return self.seq is not None
+
+
+def timeline(filters: Filters, *, before: UUID | None = None, limit: int = 50) -> list[Row]:
+    """Up to `limit` entries that match, newest first; `before` is the last id of the page shown before this one."""
+    clauses, params = _where(filters)
+    if before:
+        clauses.append("id < %s")
+        params.append(before)
+    return _rows(" and ".join(clauses) or "true", params, limit)
+
+
+def newer(filters: Filters, *, than: UUID, limit: int = 100) -> int:
+    """How many matching entries came after `than`, counted up to `limit`: for "3 new, show"."""
+    clauses, params = _where(filters)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select count(*) from (select from audit_entry where {' and '.join([*clauses, 'id > %s'])} limit %s) e",  # noqa: S608
+            [*params, than, limit],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def find(id: UUID) -> Row | None:
+    """The entry of that id."""
+    rows = _rows("id = %s", [id], 1)
+    return rows[0] if rows else None
+
+
+def _where(filters: Filters) -> tuple[list[str], list[Any]]:
+    clauses: list[str] = []
+    params: list[Any] = []
+
+    def want(clause: str, *values: Any) -> None:
+        clauses.append(clause)
+        params.extend(values)
+
+    if filters.agent:
+        want("agent = %s and agent <> ''", filters.agent)
+    if filters.actor:
+        want("actor = %s", filters.actor)
+        if not filters.actor.startswith("worker:"):
+            want("actor not like 'worker:%%'")
+    if filters.verb:
+        want("starts_with(verb, %s)", filters.verb)
+    if filters.subject:
+        want("subject = %s", filters.subject)
+    if filters.account:
+        want("account = %s and account <> ''", filters.account)
+    if filters.run:
+        want("run = %s", filters.run)
+    for column in ("regions", "segments", "agents"):
+        allowed = getattr(filters, column)
+        if allowed is not None:
+            want(f"{column[:-1]} = any(%s)", list(allowed))
+    if filters.since:
+        want("id >= %s", floor_id(filters.since))
+    if filters.until:
+        want("id < %s", floor_id(filters.until))
+    return clauses, params
+
+
+def _rows(where: str, params: list[Any], limit: int) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select e.id, e.at, e.verb, e.actor, e.subject, e.agent, e.run, e.region, e.segment, e.account, e.request,"  # noqa: S608
+            " e.body, (select seq from audit_leaf l where l.entry = e.id)"
+            f" from (select * from audit_entry where {where} order by id desc limit %s) e order by e.id desc",
+            [*params, limit],
+        )
+        return [Row._make((*row[:-2], _detail(row[-2]), row[-1])) for row in cursor.fetchall()]
+
+
+def _detail(body: bytes) -> dict[str, Any]:
+    """The detail in an entry's bytes; a body that someone broke is shown as such and left to `verify`."""
+    try:
+        detail = orjson.loads(bytes(body)).get("detail", {})
+    except (orjson.JSONDecodeError, AttributeError):
+        return {"unreadable": True}
+    return detail if isinstance(detail, dict) else {"unreadable": True}

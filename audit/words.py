@@ -1,0 +1,137 @@
+"""The vocabulary of verbs, each with the sentence that tells it.
+
+A template is a format string over an entry's columns and the top level of its detail. A stretch in square brackets is
+left out when one of its fields is absent or empty. {actor} and {subject} come in words; see `say`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from audit.timeline import Row
+
+_WHERE = "[ for {agent}][ in {region}]"
+_WHY = "[: {why}]"
+
+VERBS: dict[str, str] = {
+    "signal.received": "{actor} sent a signal[ of type {type}][ about {account}]",
+    "signal.dead": "A signal from {actor} could not be understood" + _WHY,
+    "signal.conflict": "{actor} sent a known id again with other content[: {external_id}]",
+    "signal.replayed": "{actor} replayed {subject}",
+    "signal.unheard": "No agent listens to {subject}[ of type {type}]",
+    "run.decided": "{actor} decided a run[ of {agent}][ about {account}][: {verdict}][, play {play}][, score {score}]"
+    "[, by {clause}]" + _WHY,
+    "action.asked": "{actor} asked for approval of {subject}[ by {agent}][, because {clause} says so]",
+    "action.approved": "{actor} approved {subject}" + _WHY,
+    "action.rejected": "{actor} rejected {subject}" + _WHY,
+    "action.expired": "Nobody answered in time: {subject} expired",
+    "action.withdrawn": "The question about {subject} was withdrawn" + _WHY,
+    "action.permitted": "{actor} let {subject} pass the gate" + _WHERE + "[, play {play}]",
+    "action.refused": "{actor} refused {subject} at the gate" + _WHERE + _WHY,
+    "action.held": "{actor} held {subject} back" + _WHERE + _WHY,
+    "action.shadowed": "{actor} would have started {subject}" + _WHERE + ", but only watches",
+    "action.delivered": "{actor} delivered {subject}" + _WHERE + "[, answer {status}][ in {ms} ms]",
+    "action.failed": "{subject} failed" + _WHERE + "[, answer {status}]" + _WHY,
+    "action.unknown": "It is not known whether {subject} was carried out" + _WHERE + _WHY,
+    "action.resolved": "{actor} found out what became of {subject}[: {outcome}]" + _WHY,
+    "action.retried": "{actor} put {subject} back to try again" + _WHERE + _WHY,
+    "action.undone": "{actor} undid {subject}" + _WHY,
+    "pause.set": "{actor} paused[ {agent}][ {region}][ {segment}][ {play}][ {connection}][ until {until}]" + _WHY,
+    "pause.lifted": "{actor} lifted {subject}[ of {agent}][ in {region}]" + _WHY,
+    "agent.created": "{actor} created {subject}",
+    "agent.changed": "{actor} changed {subject}" + _WHY,
+    "agent.stage": "{actor} moved {subject}[ from {before}][ to {after}]" + _WHY,
+    "policy.published": "{actor} published version {version} of {subject}" + _WHY,
+    "play.changed": "{actor} changed {subject}[, now version {version}]",
+    "connection.changed": "{actor} changed {subject}",
+    "connection.tested": "{actor} tested {subject}[: {result}]",
+    "connection.opened": "{actor} cut {subject} off after failures" + _WHY,
+    "connection.closed": "{subject} works again",
+    "source.changed": "{actor} changed {subject}",
+    "route.changed": "{actor} changed {subject}",
+    "region.changed": "{actor} changed {subject}",
+    "segment.changed": "{actor} changed {subject}",
+    "person.changed": "{actor} changed {subject}",
+    "person.signed_in": "{actor} signed in",
+    "person.signed_out": "{actor} signed out",
+    "grant.changed": "{actor} changed what {subject} may do" + _WHY,
+    "outcome.received": "{actor} reported an outcome[ of {subject}][: {kind}][, worth {value}]",
+    "incident.opened": "Something broke[: {why}][; {agent} is affected]",
+    "incident.paged": "{actor} paged[ {person}] about {subject}",
+    "incident.taken": "{actor} took {subject}",
+    "incident.resolved": "{actor} resolved {subject}" + _WHY,
+    "contact.suppressed": "{actor} put a person on the do-not-contact list" + _WHY,
+    "contact.released": "{actor} took a person off the do-not-contact list" + _WHY,
+    "demo.removed": "{actor} removed the demo workspace",
+}
+"""Every verb there is. A new one is added here; until then it is worded plainly."""
+
+_PART = re.compile(r"\[([^\[\]]*)\]|\{(\w+)\}")
+_FIELD = re.compile(r"\{(\w+)\}")
+_PLAIN = "{actor}: {verb} {subject}"
+
+
+def say(row: Row, *, name: Callable[[str], str] | None = None) -> str:
+    """The entry in a sentence of plain text (escape it for HTML), without the full stop.
+
+    `name` may give a person's or a thing's name for a reference such as "person:7"; where it answers "" or is not
+    given, the reference is put in words as it stands.
+    """
+    in_words = _namer(name)
+    fields = {key: _plain(value) for key, value in row.detail.items()}
+    fields |= {key: in_words(value) for key, value in fields.items() if value.startswith("person:")}
+    for column in ("agent", "region", "segment", "account"):
+        fields[column] = getattr(row, column) or fields.get(column, "")
+    fields |= {"verb": row.verb, "actor": in_words(row.actor), "subject": in_words(row.subject)}
+    text = _PART.sub(lambda part: _filled(part, fields), VERBS.get(row.verb, _PLAIN))
+    return text if "@" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
+
+
+def kinds() -> dict[str, list[str]]:
+    """The verbs by what they speak of, for a facet: "action" → ["action.asked", …]."""
+    out: dict[str, list[str]] = {}
+    for verb in VERBS:
+        out.setdefault(verb.partition(".")[0], []).append(verb)
+    return out
+
+
+def refer(reference: str) -> str:
+    """A reference in words: "agent:inbound-intent" → "agent inbound-intent", "action:<uuid>" → "action …17c21aa5"."""
+    kind, _, key = reference.partition(":")
+    with suppress(ValueError):
+        key = f"…{UUID(key).hex[-8:]}"
+    return f"{kind} {key}".strip()
+
+
+def _namer(name: Callable[[str], str] | None) -> Callable[[str], str]:
+    def in_words(reference: str) -> str:
+        if name and (known := name(reference)):
+            return known
+        kind, _, key = reference.partition(":")
+        if kind == "person" and "@" in key:
+            return key
+        return {"cli": "the command line", "worker": "Signalbox"}.get(kind) or refer(reference)
+
+    return in_words
+
+
+def _filled(part: re.Match[str], fields: Mapping[str, str]) -> str:
+    """A field's value, or a bracketed stretch with its fields put in, "" when one of them is empty."""
+    stretch, field = part.groups()
+    if field:
+        return fields.get(field, "")
+    if not all(fields.get(key) for key in _FIELD.findall(stretch)):
+        return ""
+    return _FIELD.sub(lambda match: fields[match[1]], stretch)
+
+
+def _plain(value: Any) -> str:
+    if value is None or value is False or value == "":
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(filter(None, map(_plain, value)))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(inner)}".strip() for key, inner in value.items())
+    return str(value)
