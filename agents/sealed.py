@@ -10,6 +10,9 @@ from django.conf import settings
 class KeyMissing(Exception):
     """No configured key opens this secret."""
 
+    def __str__(self) -> str:
+        return "No key in SIGNALBOX_ENCRYPTION_KEYS opens its secrets; put the old key back, last."
+
 
 def _keys() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])

@@ -239,7 +239,7 @@ class Migration(migrations.Migration):
                         ('contact', models.BinaryField(help_text='Keyed hash of the person.', null=True)),
                         ('fields', models.JSONField(help_text='What the mapping found besides.')),
                         ('payload', models.BinaryField(help_text="The event's JSON as received.")),
-                        ('state', models.TextField(choices=[('new', 'New'), ('done', 'Heard'), ('unheard', 'Nobody listens')])),
+                        ('state', models.TextField(choices=[('new', 'New'), ('done', 'Heard'), ('unheard', 'Nobody listens'), ('faulty', 'Could not be decided')])),
                         ('is_demo', models.BooleanField()),
                         ('region', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='agents.region')),
                         ('segment', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='agents.segment')),

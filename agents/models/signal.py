@@ -10,6 +10,7 @@ class State(models.TextChoices):
     NEW = "new", "New"
     DONE = "done", "Heard"
     UNHEARD = "unheard", "Nobody listens"
+    FAULTY = "faulty", "Could not be decided"
 
 
 class Signal(models.Model):

@@ -1,0 +1,97 @@
+"""Acting: gate, send many at once, settle as answers arrive; and the drain that decides and acts until all is done."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from agents.connectors.contract import Answer, Outgoing, Verdict
+from agents.loop.decide import decide
+from agents.loop.gate import Permitted, gate
+from agents.loop.hot import Hot
+from agents.loop.settle import Settled, settle
+
+log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.02
+"""How long answers are gathered before they are settled together."""
+IDLE_SECONDS = 0.05
+"""How often a drain that only waits for answers looks for new work."""
+LONGEST_SECONDS = 20.0
+"""After this long a drain starts nothing more; a new task goes on, so that a worker asked to stop can."""
+
+
+class Drain:
+    """
+    One worker's pass over what is to be done: decide what was received, gate what is ready, send, settle.
+
+    Deciding, gating and settling are short blocking transactions on `hot`; sends run between them in one event loop.
+    """
+
+    def __init__(self, hot: Hot, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        self.hot = hot
+        self.stopping = stopping
+        self.in_flight: dict[asyncio.Task[Answer], Permitted] = {}
+        self.unsettled: list[Settled] = []
+
+    async def run(self) -> bool:
+        """Until nothing is left (False) or LONGEST_SECONDS passed with work still there (True)."""
+        ends = time.monotonic() + LONGEST_SECONDS
+        more = False
+        while True:
+            over = time.monotonic() > ends or self.stopping()
+            moved = 0 if over else self._start()
+            more = bool(moved)
+            if not self.in_flight and not self.unsettled:
+                if not moved:
+                    return over
+                continue
+            await self._gather(GATHER_SECONDS if moved else IDLE_SECONDS)
+            self._settle()
+            if over and not self.in_flight and not self.unsettled:
+                return more or over
+
+    def _start(self) -> int:
+        """Decide a batch and permit what has a free slot; how much moved."""
+        try:
+            moved = decide(self.hot).signals
+            permitted = gate(self.hot)
+        except psycopg.errors.LockNotAvailable:
+            return 1
+        for one in permitted:
+            self.in_flight[asyncio.create_task(self._send(one))] = one
+        return moved + len(permitted)
+
+    async def _send(self, one: Permitted) -> Answer:
+        connector = one.connection.connector
+        assert connector is not None
+        return await connector.send(
+            Outgoing(one.action, one.attempt, one.payload, one.permit_until, one.connection.timeout)
+        )
+
+    async def _gather(self, seconds: float) -> None:
+        if not self.in_flight:
+            await asyncio.sleep(seconds)
+            return
+        done, _ = await asyncio.wait(self.in_flight, timeout=seconds)
+        for task in done:
+            one = self.in_flight.pop(task)
+            self.unsettled.append(Settled(one.action, one.attempt, one.connection.id, _answer(task), one.line))
+
+    def _settle(self) -> None:
+        try:
+            settle(self.hot, self.unsettled)
+        except psycopg.OperationalError:
+            log.warning("settling waits for the database", exc_info=True)
+            return
+        self.unsettled = []
+
+
+def _answer(task: "asyncio.Task[Answer]") -> Answer:
+    error = task.exception()
+    if error is None:
+        return task.result()
+    log.error("a connector raised", exc_info=error)
+    return Answer(Verdict.UNKNOWN, None, f"The connector broke: {type(error).__name__}", 0)

@@ -1,0 +1,81 @@
+"""The hot path's own connection to PostgreSQL: raw psycopg, one a process, prepared statements, short timeouts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.conf import settings
+
+SESSION = {
+    "idle_in_transaction_session_timeout": "2s",
+    "lock_timeout": "2s",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""A frozen worker holds its locks for 2 s at most. Statistics of a table that just began to grow mislead the planner
+into reading it whole, so plans that do are priced out: every hot statement finds its rows by index."""
+
+
+def connect(**session: str) -> psycopg.Connection[Any]:
+    """A new autocommit connection to the primary, bypassing any pooler's sharing of session state."""
+    database = settings.DATABASES["default"]
+    options = {
+        "dbname": database["NAME"],
+        "user": database["USER"],
+        "password": database["PASSWORD"],
+        "host": database["HOST"],
+        "port": database["PORT"],
+        **{key: value for key, value in database.get("OPTIONS", {}).items() if isinstance(value, str | int)},
+    }
+    connection = psycopg.connect(
+        **{key: value for key, value in options.items() if value not in ("", None)},
+        autocommit=True,
+        prepare_threshold=1,
+        application_name="signalbox loop",
+        options=" ".join(f"-c {name}={value}" for name, value in {**SESSION, **session}.items()),
+    )
+    return connection
+
+
+class Hot:
+    """One lazily opened connection that is replaced when it breaks."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect()
+        return self._connection
+
+    @contextmanager
+    def transaction(self, *, lock_timeout: str | None = None) -> Iterator[psycopg.Cursor[Any]]:
+        """
+        One transaction, READ COMMITTED. Any error rolls it back and is raised again; a broken connection is dropped.
+
+        `lock_timeout`: raises psycopg.errors.LockNotAvailable past it, instead of the session's 2 s.
+        """
+        connection = self.connection
+        try:
+            with connection.transaction(), connection.cursor(binary=True) as cursor:
+                if lock_timeout:
+                    cursor.execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
+                yield cursor
+        except psycopg.OperationalError:
+            if connection.broken:
+                self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the connection go; the next use opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+hot = Hot()
+"""This process's connection. After a fork each child opens its own, since it is opened on first use."""

@@ -1,0 +1,173 @@
+"""Incidents, and the paging of owner, then deputy, then admins, by its own mail, never through a connection."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import connection, transaction
+from django.utils import timezone
+
+from agents.models import Agent, Connection, Incident, Page
+from approvals.models import Person, Role
+from audit.entries import Line, record
+
+log = logging.getLogger(__name__)
+
+NEXT_AFTER = timedelta(minutes=10)
+"""How long each person has before the next one is told."""
+
+
+def open_incident(
+    kind: str, cause: str, *, actor: str, agent: Agent | None = None, connection_: Connection | None = None
+) -> Incident:
+    """
+    Open the one incident of this kind for this agent or connection, or count another occurrence of it.
+
+    The first occurrence makes it due for paging at once; a repeat tells nobody anew.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        incident, opened = _open(kind, agent, connection_, cause, now)
+        if opened:
+            record(_line("incident.opened", incident, actor, cause=cause))
+    return incident
+
+
+def _open(
+    kind: str, agent: Agent | None, connection_: Connection | None, cause: str, now: Any
+) -> tuple[Incident, bool]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agents_incident AS i (kind, agent_id, connection_id, cause, count, state, opened_at, last_at, "
+            "next_page_at, pages_sent) VALUES (%s, %s, %s, %s, 1, 'triggered', %s, %s, %s, 0) "
+            "ON CONFLICT (kind, agent_id, connection_id) WHERE NOT state = 'resolved' "
+            "DO UPDATE SET count = i.count + 1, last_at = excluded.last_at RETURNING id, count",
+            [kind, agent and agent.pk, connection_ and connection_.pk, cause[:300], now, now, now],
+        )
+        id_, count = cursor.fetchone()
+    incident = Incident.objects.select_related("agent", "connection").get(pk=id_)
+    if count == 1 and agent is not None:
+        last = agent.runs.filter(actions__state="delivered").order_by("-id").values_list("id", flat=True).first()
+        Incident.objects.filter(pk=id_).update(last_good_run=last)
+    return incident, count == 1
+
+
+def take(incident: Incident, *, person: Person) -> bool:
+    """Take it on: nobody else is paged. False when someone already did; `incident` is then as it is now."""
+    with transaction.atomic():
+        taken = Incident.objects.filter(pk=incident.pk, state="triggered").update(
+            state="taken", taken_by=person, taken_at=timezone.now(), next_page_at=None
+        )
+        incident.refresh_from_db()
+        if taken:
+            record(_line("incident.taken", incident, person.actor))
+    return bool(taken)
+
+
+def resolve(incident: Incident, *, person: Person | None, actor: str) -> bool:
+    """Close it. False when it already was."""
+    with transaction.atomic():
+        resolved = (
+            Incident.objects.filter(pk=incident.pk)
+            .exclude(state="resolved")
+            .update(state="resolved", resolved_by=person, resolved_at=timezone.now(), next_page_at=None)
+        )
+        incident.refresh_from_db()
+        if resolved:
+            record(_line("incident.resolved", incident, actor))
+    return bool(resolved)
+
+
+def escalate(incident: Incident, *, person: Person) -> None:
+    """Have the next one told now instead of when their turn comes."""
+    with transaction.atomic():
+        Incident.objects.filter(pk=incident.pk, state="triggered").update(next_page_at=timezone.now())
+        record(_line("incident.escalated", incident, person.actor))
+
+
+def chain(incident: Incident) -> list[Person]:
+    """Who is told, in order: the owner (of a connection: of the agents that use it), the deputy, the active admins."""
+    people: list[Person | None] = []
+    agents = [incident.agent] if incident.agent else list(_users_of(incident.connection))
+    people += [agent.owner for agent in agents]
+    people += [agent.deputy for agent in agents]
+    people += list(Person.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk"))
+    return list(dict.fromkeys(person for person in people if person is not None and person.is_active))
+
+
+def page_due() -> int:
+    """
+    Tell the next person of each incident whose time has come; how many were told.
+
+    The row is claimed before the mail goes and the page is recorded after, so a crash between delays one page by
+    NEXT_AFTER and never sends it twice; a mail that fails is kept as such, and the one after is told at once.
+    """
+    told = 0
+    due = Incident.objects.filter(state="triggered", next_page_at__lte=timezone.now()).values_list("pk", flat=True)[:50]
+    for pk in due:
+        with transaction.atomic():
+            incident = (
+                Incident.objects.select_for_update(skip_locked=True, of=("self",))
+                .select_related("agent", "connection")
+                .filter(pk=pk, state="triggered", next_page_at__lte=timezone.now())
+                .first()
+            )
+            if incident is None:
+                continue
+            people = chain(incident)
+            person = people[incident.pages_sent] if incident.pages_sent < len(people) else None
+            incident.pages_sent += 1
+            incident.next_page_at = timezone.now() + NEXT_AFTER if person else None
+            incident.save(update_fields=["pages_sent", "next_page_at"])
+        if person is not None:
+            told += _tell(incident, person)
+    return told
+
+
+def _tell(incident: Incident, person: Person) -> int:
+    error = ""
+    subject = f"[Signalbox] {incident.cause}"
+    body = (
+        f"{person.name},\n\n{incident.cause}\n\n"
+        f"Agent: {incident.agent.name if incident.agent else '—'}\n"
+        f"Since: {incident.opened_at:%Y-%m-%d %H:%M} UTC\n\n"
+        f"Take it: {settings.BASE_URL}/incidents/{incident.pk}\n"
+    )
+    try:
+        EmailMessage(subject, body, to=[person.email]).send()
+    except Exception as failure:
+        log.exception("a page could not be sent")
+        error = f"{type(failure).__name__}: {failure}"[:300]
+    with transaction.atomic():
+        Page.objects.create(incident=incident, person=person, sent_at=timezone.now(), error=error)
+        record(_line("incident.paged", incident, "worker:paging", person=person.actor, error=error))
+        if error:
+            Incident.objects.filter(pk=incident.pk, state="triggered").update(next_page_at=timezone.now())
+    return 1
+
+
+def _users_of(connection_: Connection | None) -> list[Agent]:
+    if connection_ is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT agent_id FROM (SELECT agent_id FROM agents_action a JOIN agents_attempt t "
+            "ON t.action_id = a.id WHERE t.connection_id = %s ORDER BY t.id DESC LIMIT 200) AS recent",
+            [connection_.pk],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    return list(Agent.objects.filter(pk__in=ids).select_related("owner", "deputy").order_by("pk"))
+
+
+def _line(verb: str, incident: Incident, actor: str, **detail: Any) -> Line:
+    if incident.connection:
+        detail["connection"] = incident.connection.slug
+    return Line(
+        verb=verb,
+        subject=f"incident:{incident.pk}",
+        actor=actor,
+        agent=incident.agent.slug if incident.agent else "",
+        detail={"kind": incident.kind, **{key: value for key, value in detail.items() if value}},
+    )
