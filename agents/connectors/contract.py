@@ -23,6 +23,8 @@ def boottime() -> float:
 
 def one_line(text: str, limit: int = DETAIL_LIMIT) -> str:
     """`text` as one printable line of at most `limit` characters, safe to store in PostgreSQL."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     text = text[: 4 * limit].encode("utf-8", "replace").decode()
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

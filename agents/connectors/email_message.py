@@ -62,7 +62,7 @@ def address(text: Any) -> str:
         raise BadPayload("it is not one e-mail address")
     try:
         found = validate_email(
-            text.strip(), check_deliverability=False, allow_smtputf8=False, globally_deliverable=False
+            text.strip(), check_deliverability=False, allow_smtputf8=False, globally_deliverable=False, strict=True
         ).ascii_email
     except EmailNotValidError as fault:
         raise BadPayload(f"it is not one e-mail address ({fault})") from None

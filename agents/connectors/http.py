@@ -187,31 +187,28 @@ class HttpConnector:
                 timeout=limits,
                 trace_request_ctx=flight,
             ) as response:
-                verdict, retry_after = verdict_of(response.status, response.headers.get("Retry-After"))
-                answer = _answer(started, verdict, f"{response.status}", response.status, retry_after)
-                body = await _read(response)
-                return self._told(answer, response, body)
+                answer = self._told(response, await _read(response), started)
         except Exception as fault:
             return answer or self._fault(fault, flight, started)
+        return answer
 
-    def _told(self, answer: Answer, response: aiohttp.ClientResponse, body: bytes) -> Answer:
-        status = response.status
-        if answer.verdict is Verdict.DELIVERED:
-            detail = f"{status} {response.reason or ''}".strip()
+    def _told(self, response: aiohttp.ClientResponse, body: bytes, started: float) -> Answer:
+        status, detail = response.status, f"{response.status} {response.reason or ''}".rstrip()
+        verdict, retry_after = verdict_of(status, response.headers.get("Retry-After"))
+        receipt: dict[str, Any] = {}
+        if verdict is Verdict.DELIVERED:
+            receipt = self._receipt(status, body)
         elif 300 <= status < 400:
             detail = f"{status}: redirects are not followed"
-        else:
-            said = self._redact.bytes(body[:4096]).decode("utf-8", "replace")
-            detail = (
-                f"{status} {response.reason or ''}: {said}" if said.strip() else f"{status} {response.reason or ''}"
-            )
+        elif body:
+            detail += ": " + self._redact.bytes(body[:4096]).decode("utf-8", "replace")
         return Answer(
-            verdict=answer.verdict,
+            verdict=verdict,
             status=status,
             detail=one_line(self._redact.text(detail)),
-            ms=answer.ms,
-            retry_after=answer.retry_after,
-            receipt=self._receipt(status, body) if answer.verdict is Verdict.DELIVERED else {},
+            ms=round((time.perf_counter() - started) * 1000),
+            retry_after=retry_after,
+            receipt=receipt,
         )
 
     def _receipt(self, status: int, body: bytes) -> dict[str, Any]:
@@ -278,8 +275,6 @@ def _why(fault: Exception) -> str:
             return f"{type(fault).__name__} {fault}"
 
 
-def _answer(
-    started: float, verdict: Verdict, detail: str, status: int | None = None, retry_after: float | None = None
-) -> Answer:
+def _answer(started: float, verdict: Verdict, detail: str) -> Answer:
     ms = round((time.perf_counter() - started) * 1000)
-    return Answer(verdict=verdict, status=status, detail=one_line(detail), ms=ms, retry_after=retry_after)
+    return Answer(verdict=verdict, status=None, detail=one_line(detail), ms=ms)

@@ -67,7 +67,7 @@ def join(place: Place, path: str) -> URL:
 
 
 def compose(payload: Mapping[str, Any], *, place: Place, url: URL, method: str, headers: Mapping[str, str]) -> Request:
-    """The request for a step's `method?, path?, headers?, json?`, whose headers come besides the connection's own. Raises BadPayload."""
+    """The request for a step's `method?, path?, headers?, json?`, its headers besides `headers`. Raises BadPayload."""
     if unknown := payload.keys() - {"method", "path", "headers", "json"}:
         raise BadPayload(f"{min(unknown)}: an HTTP step has no such field")
     if given := payload.get("method"):

@@ -75,6 +75,8 @@ class Line:
             await smtp.connect()
             if relay.username:
                 await smtp.login(relay.username, relay.password)
+            if smtp.is_ehlo_or_helo_needed:
+                await _greet(smtp)
         except aiosmtplib.SMTPAuthenticationError as fault:
             smtp.close()
             lasting = 500 <= fault.code < 600
@@ -162,6 +164,13 @@ class Line:
         if self._smtp is not None:
             self._smtp.close()
         self._smtp = None
+
+
+async def _greet(smtp: aiosmtplib.SMTP) -> None:
+    try:
+        await smtp.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await smtp.helo()
 
 
 def _check(permit_until: float) -> None:
