@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agents.rules.mapping import Mapped
+from agents.rules.reasons import Reason
 
 Facts = dict[str, Any]
 
@@ -28,3 +29,12 @@ def build_document(mapped: Mapped, *, payload: Facts, account: Facts, history: F
         "payload": payload,
     }
     return {"signal": signal, "account": account, "history": history}
+
+
+def with_decision(
+    document: Facts, *, score: int, confidence_pct: int, play: str | None, reasons: list[Reason]
+) -> Facts:
+    """The document as templates read it: beside its parts `score`, `confidence` (percent), `play` and `hits`, the keys
+    of the criteria that matched, heaviest first."""
+    hits = [reason["key"] for reason in reasons if reason["outcome"] == "matched" and reason["weight"]]
+    return {**document, "score": score, "confidence": confidence_pct, "play": play, "hits": hits}

@@ -1,0 +1,122 @@
+"""What an agent does alone, asks for, or never does.
+
+Never beats asks beats alone, and what no clause speaks of is never done. A clause applies when everything it names
+fits; what it leaves out (null) fits anything. A region or segment covers what is beneath it. The decision names the
+clause, or one of Signalbox's own: "default", "unassigned", "stale", "stage:draft", "stage:supervised", "stage:retired".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agents.rules.errors import Faults
+from agents.rules.policy_specs import RISKS, STAGES, Clause, Limits, clause_words, read_clauses, read_limits
+from agents.rules.scopes import UNASSIGNED, lineage
+
+__all__ = ["RISKS", "STAGES", "Clause", "Decision", "Facts", "Limits", "Policy", "clause_words", "compile_policy"]
+
+Verdict = Literal["alone", "ask", "never"]
+STRENGTH = {"never": 0, "ask": 1, "alone": 2}
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is to be decided on. `region`, `segment`: codes; None, like the code "unassigned", is unassigned.
+    `confidence_pct` 0 to 99. A risk that is not low, medium or high counts as high; a stage that is none of the five
+    is treated as draft."""
+
+    play: str
+    region: str | None
+    segment: str | None
+    confidence_pct: int
+    risk: str
+    stage: str
+    age_minutes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, the clause it comes from, and why in a sentence. `shadow`: record it, act on nothing."""
+
+    verdict: Verdict
+    clause: str
+    why: str
+    shadow: bool = False
+
+
+class Policy:
+    """A compiled policy; made by `compile_policy`, safe to share. `limits` are taken at the gate, not in `decide`."""
+
+    def __init__(self, clauses: list[Clause], limits: Limits) -> None:
+        self.clauses = tuple(clauses)
+        self.limits = limits
+        ordered = sorted(clauses, key=lambda clause: STRENGTH[clause.say])
+        self._steps = [(clause, Decision(clause.say, clause.id, _why(clause))) for clause in ordered]
+
+    def decide(self, facts: Facts) -> Decision:
+        """The decision for one action. Deterministic, and total: never raises for any facts."""
+        stage = facts.stage
+        if stage not in ACTING:
+            return RETIRED if stage == "retired" else DRAFT
+        decision = self._by_clause(facts)
+        if decision.verdict == "alone":
+            nowhere, nobody = facts.region in NONE, facts.segment in NONE
+            if nowhere or nobody:
+                decision = UNASSIGNED_ASKS[nowhere, nobody]
+            elif stage == "supervised":
+                decision = SUPERVISED
+        if stage == "shadow":
+            return Decision(decision.verdict, decision.clause, decision.why, shadow=True)
+        return decision
+
+    def _by_clause(self, facts: Facts) -> Decision:
+        oldest = self.limits.max_signal_age_minutes
+        if oldest is not None and facts.age_minutes > oldest:
+            why = f"Never: the signal is {facts.age_minutes:.0f} minutes old, and only {oldest} are worth acting on"
+            return Decision("never", "stale", why)
+        regions, segments = lineage(facts.region), lineage(facts.segment)
+        risk, confidence = RISKS.get(facts.risk, 2), facts.confidence_pct
+        for clause, decision in self._steps:
+            if clause.fits(facts.play, regions, segments, confidence, risk):
+                return decision
+        return DEFAULT
+
+
+NONE = frozenset({None, "", UNASSIGNED})
+ACTING = frozenset({"shadow", "supervised", "autonomous"})
+DEFAULT = Decision("never", "default", "Never: no clause allows it")
+DRAFT = Decision("never", "stage:draft", "Never: the agent is a draft")
+RETIRED = Decision("never", "stage:retired", "Never: the agent is retired")
+SUPERVISED = Decision("ask", "stage:supervised", "Asks: the agent is supervised, so every action asks")
+UNASSIGNED_ASKS = {
+    (True, False): Decision("ask", "unassigned", "Asks: the region is unassigned, and that never acts alone"),
+    (False, True): Decision("ask", "unassigned", "Asks: the segment is unassigned, and that never acts alone"),
+    (True, True): Decision("ask", "unassigned", "Asks: region and segment are unassigned, and those never act alone"),
+}
+
+
+def compile_policy(
+    spec: Any,
+    *,
+    plays: Collection[str] | None = None,
+    regions: Collection[str] | None = None,
+    segments: Collection[str] | None = None,
+) -> Policy:
+    """A policy from {"clauses": […], "limits": {"hourly", "daily"}, "contact_lock_hours", "max_signal_age_minutes",
+    "failure_rate_window"}; see `policy_specs`. The known plays and codes, where given, make an unknown one a fault.
+
+    SpecError lists all that is wrong. A policy without clauses compiles, and never does anything.
+    """
+    faults = Faults()
+    known = {"plays": plays, "regions": regions, "segments": segments}
+    clauses, limits = read_clauses(spec, known, faults), read_limits(spec, faults)
+    faults.raise_any()
+    return Policy(clauses, limits)
+
+
+def _why(clause: Clause) -> str:
+    verb = {"alone": "Alone", "ask": "Asks", "never": "Never"}[clause.say]
+    note = f" ({clause.note})" if clause.note else ""
+    return f"{verb}: {clause_words(clause)}{note}"
