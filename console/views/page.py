@@ -153,9 +153,11 @@ class Rows:
 
     @cached_property
     def news(self) -> int:
-        """How many rows came in above `seen`, at most 100; zero on the page itself."""
+        """How many rows came in above `seen` (above nothing, if the list was empty), at most 100; zero on the page."""
+        if "seen" not in self.params:
+            return 0
         seen = self._cursor("seen")
-        return self.queryset.filter(**{f"{self.key}__gt": seen}).order_by()[:100].count() if seen else 0
+        return (self.queryset.filter(**{f"{self.key}__gt": seen}) if seen else self.queryset)[:100].count()
 
     def _of(self, rows: list[Any], index: int) -> str:
         return str(getattr(rows[index], self.key)) if rows else ""

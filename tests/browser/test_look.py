@@ -1,0 +1,106 @@
+"""The look: what every page stands on, in a real browser."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import DESK, PHONE
+
+pytestmark = pytest.mark.browser
+
+
+def serious(page) -> list[str]:
+    """What axe finds that keeps somebody out."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:90]}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_every_component_is_readable_and_fits(site):
+    page = site("/styleguide")
+    for width, height in (DESK, PHONE, (320, 640)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"overflows at {width} px"
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert serious(page) == [], f"{width} px, {scheme}"
+
+
+def test_a_form_that_does_not_hold_says_so_where_the_person_looks(site):
+    page = site("/styleguide", failing=(422,))
+    page.get_by_role("button", name="Save").click()
+    page.locator("#sample .trouble:focus", has_text="3 things to mend").wait_for()
+    page.get_by_role("link", name="Name", exact=True).click()
+    assert page.evaluate("document.activeElement.name") == "name"
+    assert "required" in page.locator("#id_name_error").inner_text()
+
+
+def test_a_dialog_opens_in_place_and_gives_the_focus_back(site):
+    page = site("/styleguide")
+    page.get_by_role("link", name="Pause agent").click()
+    page.locator("#dialog").get_by_role("button", name="Pause EMEA").wait_for()
+    page.keyboard.press("Escape")
+    assert not page.locator("#dialog").is_visible()
+    assert "Pause agent" in page.evaluate("document.activeElement.textContent")
+
+
+def test_keys_walk_rows_search_and_can_be_switched_off(site):
+    page = site("/styleguide")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.id") == "agent-2"
+    page.keyboard.press("Control+k")
+    page.locator("#palette input").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert page.locator("#keys").is_visible()
+    page.goto("/settings")
+    page.get_by_label("Keys (").uncheck()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("status").get_by_text("Saved.").wait_for()
+    page.keyboard.press("?")
+    assert not page.locator("#keys").is_visible()
+
+
+def test_theme_is_the_persons_and_holds(site):
+    page = site("/styleguide", scheme="light")
+    page.get_by_role("button", name="settings and sign-out").click()
+    page.get_by_role("button", name="Dark").click()
+    page.wait_for_load_state()
+    assert page.url.endswith("/styleguide")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_polling_asks_with_the_etag_and_keeps_what_is_there(site):
+    page = site("/styleguide")
+    statuses = page.evaluate(
+        """async () => {
+            const htmx = {"HX-Request": "true"};
+            const ask = (etag) => fetch("/search?q=set", {headers: etag ? {...htmx, "If-None-Match": etag} : htmx});
+            const first = await ask();
+            return [first.status, (await ask(first.headers.get("ETag"))).status];
+        }"""
+    )
+    assert statuses == [200, 304]
+
+
+def test_sign_in_says_what_is_wrong_and_locks_after_ten(site, alice):
+    page = site("/sign-in", role=None, failing=(429,))
+    assert serious(page) == []
+    for _ in range(10):
+        page.get_by_label("E-mail").fill(alice.email)
+        page.get_by_label("Password").fill("not this one")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_load_state()
+    assert page.get_by_role("heading", name="Too many wrong tries").is_visible()
+
+
+def test_without_javascript_a_dialog_link_is_a_page(site):
+    page = site("/settings", script=False)
+    page.get_by_role("link", name="Change your password").click()
+    assert page.get_by_role("heading", name="Change your password").is_visible()
+
+
+def test_a_missing_page_and_a_closed_one_are_in_the_look(site):
+    page = site("/nothing-here", failing=(404,))
+    assert page.get_by_role("heading", name="Nothing at this address").is_visible()
+    page = site("/styleguide", role="rep", failing=(403,))
+    assert page.get_by_role("heading", name="Not yours to see or do").is_visible()
