@@ -130,3 +130,31 @@ def expected(signal):
     body = {key: signal[key] for key in ("id", "account", "person", "region", "segment")}
     hits = {key for key, value in points.items() if value}
     return score, min(99, score + 10), play, score >= 55, {**body, "play": play, "score": score, "hits": hits}
+
+
+def document(mapped, payload, history=None):
+    """What the loop makes of a mapped signal for scorecards, conditions and templates."""
+    signal = {
+        **mapped.fields,
+        "id": mapped.external_id,
+        "type": mapped.type,
+        "account": mapped.account,
+        "person": mapped.person,
+        "email": mapped.email,
+        "region": mapped.region,
+        "segment": mapped.segment,
+        "payload": payload,
+    }
+    return {"signal": signal, "account": {"key": mapped.account}, "history": history or {}}
+
+
+def decided(document, thought):
+    """The document as a play's templates read it."""
+    hits = [reason["key"] for reason in thought.reasons if reason["outcome"] == "matched" and reason["weight"]]
+    return {
+        **document,
+        "score": thought.score,
+        "confidence": thought.confidence_pct,
+        "play": thought.play,
+        "hits": hits,
+    }

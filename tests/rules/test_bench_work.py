@@ -1,6 +1,5 @@
 from agents.brains.scorecard import ScorecardBrain
 from agents.rules.boundaries import Facts, compile_policy
-from agents.rules.document import build_document, with_decision
 from agents.rules.mapping import compile_mapping
 from agents.rules.plays import compile_choices
 from agents.rules.scoring import compile_scorecard
@@ -18,20 +17,12 @@ def test_the_bench_s_work_as_specs_scores_chooses_and_acts_the_same():
         score, confidence, play, alone, body = work.expected(signal)
         mapped = mapping.apply(signal)
         assert mapped.problems == []
-        document = build_document(mapped, payload=signal, account={}, history={})
+        document = work.document(mapped, signal)
         thought = brain.decide(document, scorecard=scorecard, choices=choices)
         assert (thought.score, thought.confidence_pct, thought.play) == (score, confidence, play)
         facts = Facts(play, mapped.region, mapped.segment, thought.confidence_pct, "low", "autonomous")
         assert policy.decide(facts).verdict == ("alone" if alone else "ask")
-        sent = payload.render(
-            with_decision(
-                document,
-                score=thought.score,
-                confidence_pct=thought.confidence_pct,
-                play=thought.play,
-                reasons=thought.reasons,
-            )
-        )
+        sent = payload.render(work.decided(document, thought))
         assert {**sent, "hits": set(sent["hits"])} == body
         seen.add((play, alone))
     assert len(seen) == 6

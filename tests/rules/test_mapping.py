@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.rules.document import build_document
 from agents.rules.errors import SpecError
 from agents.rules.mapping import compile_mapping
 from agents.rules.times import parse_time
@@ -255,5 +254,3 @@ def test_no_payload_raises_and_all_text_is_fit_to_store(envelope):
         for text in texts:
             assert text is None or text.isprintable()
         assert bool(found.external_id) or found.problems
-        document = build_document(found, payload=envelope, account={}, history={})
-        assert document["signal"]["account"] == found.account

@@ -5,7 +5,6 @@ import timeit
 from agents.brains.scorecard import ScorecardBrain
 from agents.rules.boundaries import Facts, compile_policy
 from agents.rules.canonical import identity_hash, payload_hash
-from agents.rules.document import build_document, with_decision
 from agents.rules.history import facts, fold
 from agents.rules.mapping import compile_mapping
 from agents.rules.plays import compile_choices
@@ -57,15 +56,9 @@ def main() -> None:
     for number in range(12):
         state = fold(state, signal=f"s{number}", type="t", at=now, run=f"r{number}", score=1, play="p", agent="a")
     mapped = default.apply(signal)
-    document = build_document(mapped, payload=signal, account={}, history=facts(state, now=now))
+    document = work.document(mapped, signal, facts(state, now=now))
     thought = brain.decide(document, scorecard=scorecard, choices=choices)
-    said = {
-        "score": thought.score,
-        "confidence_pct": thought.confidence_pct,
-        "play": thought.play,
-        "reasons": thought.reasons,
-    }
-    whole = with_decision(document, **said)
+    whole = work.decided(document, thought)
     action = Facts("exec_outreach", "emea/dach", "enterprise", 70, "medium", "autonomous")
     letter = compile_text(
         "Hello {{ signal.person }}, {{ signal.title }} at {{ signal.account }}: {{ score }} {{ play }}"
@@ -76,7 +69,6 @@ def main() -> None:
         "mapping, 6 fields": lambda: six.apply(SEGMENT_EVENT),
         "mapping, Segment default": lambda: segment.apply(SEGMENT_EVENT),
         "mapping, the bench's signal, 17 keys kept as facts": lambda: default.apply(signal),
-        "document": lambda: build_document(mapped, payload=signal, account={}, history={}),
         "score, 12 criteria": lambda: scorecard.score(document),
         "play, last of 4": lambda: choices.choose(document, score=40, confidence_pct=50),
         "score + play + history (brain)": lambda: brain.decide(document, scorecard=scorecard, choices=choices),
