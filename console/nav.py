@@ -4,6 +4,7 @@ Lazy: a fragment that shows none of it costs no query.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -76,7 +77,7 @@ class Shell:
 
     def _link(self, place: Place) -> Link | None:
         href = place.href
-        if not href or (place.roles and self.person.role not in place.roles):
+        if not href or (place.roles and getattr(self.person, "role", "") not in place.roles):
             return None
         path = self.request.path
         current = path == href or (href != "/" and path.startswith(href.rstrip("/") + "/"))
@@ -120,6 +121,11 @@ class Shell:
                 "agent", "region", "segment", "play", "connection", "set_by"
             )[:4]
         )
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the page, for its printed foot."""
+        return timezone.now()
 
     @cached_property
     def mode(self) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from django import template
@@ -23,7 +24,7 @@ GLYPHS = {"live": "●", "waiting": "◔", "failed": "▲", "paused": "‖", "sh
 KINDS = {
     "live": "live autonomous supervised delivered healthy up approved ok resolved sealed accepted met ready-to-go "
     "active valid won closed done sent undone alone on",
-    "waiting": "waiting taken asks ask asking needs-you degraded half-open half_open unsealed unassigned snoozed late ack "
+    "waiting": "waiting taken asks ask asking needs-you degraded half-open half_open unsealed unassigned snoozed late "
     "acknowledged medium",
     "failed": "failed dead triggered broken down open-breaker never overdue unhealthy missed high no-owner invalid "
     "conflict unknown open error",
@@ -63,7 +64,7 @@ def state(word: object, *, since: datetime | None = None, label: str = "", kind:
 @functools.lru_cache(maxsize=512)
 def _icon(name: str, size: int, label: str) -> SafeString:
     says: dict[str, str] = {"role": "img", "aria-label": label} if label else {"aria-hidden": "true"}
-    return lucide(name, size=size, **{"class": "icon"}, **says)
+    return mark_safe(lucide(name, size=size, **{"class": "icon"}, **says))  # noqa: S308  lucide escapes
 
 
 @register.simple_tag
@@ -125,11 +126,8 @@ def duration(ms: float | timedelta | None) -> str:
     if value < 60_000:
         return f"{value / 1000:.1f} s"
     seconds = int(value / 1000)
-    for (big, length), (small, part) in (
-        (("d", 86400), ("h", 3600)),
-        (("h", 3600), ("min", 60)),
-        (("min", 60), ("s", 1)),
-    ):
+    steps: list[tuple[str, int]] = [("d", 86400), ("h", 3600), ("min", 60), ("s", 1)]
+    for (big, length), (small, part) in pairwise(steps):
         if seconds >= length:
             rest = seconds % length // part
             return f"{seconds // length} {big} {rest} {small}" if rest else f"{seconds // length} {big}"
@@ -153,7 +151,7 @@ def money(amount: float | Decimal | None, currency: str = "EUR") -> str:
     """`1234.5` → `1,234.50 EUR`; whole amounts above 100 lose their cents."""
     if amount is None:
         return "–"
-    whole = abs(amount) >= 100 and amount == int(amount)
+    whole = amount == int(amount) and not -100 < amount < 100
     return f"{amount:,.{0 if whole else 2}f} {currency}"
 
 
@@ -191,8 +189,8 @@ def errors(form: Any) -> dict[str, Any]:
     return {"form": form}
 
 
-@register.simple_tag
-def raw(value: Any, *, summary: str = "Raw", open: bool = False) -> SafeString:
+@register.simple_tag(name="json")
+def as_json(value: Any, *, summary: str = "Raw", open: bool = False) -> SafeString:
     """A value as folded JSON with a copy button, whole: nothing is cut."""
     text = value if isinstance(value, str) else jsonlib.dumps(value, indent=2, ensure_ascii=False, default=str)
     return format_html(

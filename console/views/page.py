@@ -42,7 +42,7 @@ def render(
     them when a `data-dialog` link leads here. Messages ride along into the status region. An unchanged fragment
     answers 304 to a request that carries its ETag (signalbox.js sends it).
     """
-    htmx = getattr(request, "htmx", False)
+    htmx: Any = getattr(request, "htmx", False)
     names = (fragment,) if isinstance(fragment, str) else fragment
     if not htmx or htmx.boosted or htmx.history_restore_request or not names:
         response = HttpResponse(render_to_string(template, dict(context or {}), request), status=status)

@@ -3,17 +3,25 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 
 from approvals.models import Person, Role
+from audit.entries import Line, record
 
-LANDING = {Role.REP: "/inbox", Role.OWNER: "/agents?owner=me"}
+LANDING: dict[str, str] = {Role.REP: "/inbox", Role.OWNER: "/agents?owner=me"}
+
+
+def note(verb: str, person: Any, **detail: Any) -> None:
+    """One line in the record of what a person did with their own account, in the transaction of the change."""
+    record(Line(verb, person.actor, person.actor, detail=detail))
 
 
 class SignInForm(AuthenticationForm):
@@ -45,6 +53,12 @@ class SignIn(auth.LoginView):
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return super().dispatch(request, *args, **kwargs)
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            note("person.signed_in", self.request.user)
+        return response
+
     def get_default_redirect_url(self) -> str:
         return LANDING.get(getattr(self.request.user, "role", ""), "/")
 
@@ -53,12 +67,25 @@ class SignIn(auth.LoginView):
 
 
 class SignOut(auth.LogoutView):
-    next_page = reverse_lazy("sign-in")
+    """POST only; then the sign-in page."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with transaction.atomic():
+            if request.user.is_authenticated:
+                note("person.signed_out", request.user)
+            return super().post(request, *args, **kwargs)
 
 
 class PasswordChange(auth.PasswordChangeView):
     template_name = "sign_in/password.html"
     success_url = reverse_lazy("settings")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            note("person.changed", form.user, fields=["password"])
+        messages.success(self.request, "Your password is changed. Other devices are signed out.")
+        return response
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -83,3 +110,10 @@ class PasswordResetSet(auth.PasswordResetConfirmView):
 
     template_name = "sign_in/reset_set.html"
     success_url = reverse_lazy("sign-in")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            note("person.changed", form.user, fields=["password"])
+        messages.success(self.request, "Your new password is set.")
+        return response

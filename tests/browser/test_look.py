@@ -104,3 +104,11 @@ def test_a_missing_page_and_a_closed_one_are_in_the_look(site):
     assert page.get_by_role("heading", name="Nothing at this address").is_visible()
     page = site("/styleguide", role="rep", failing=(403,))
     assert page.get_by_role("heading", name="Not yours to see or do").is_visible()
+
+
+def test_a_stranger_is_sent_to_sign_in_and_a_missing_page_tells_them_nothing(site):
+    page = site("/settings", role=None, failing=(404,))
+    assert "/sign-in?next=/settings" in page.url
+    page.goto("/nothing-here")
+    assert page.get_by_role("heading", name="Nothing at this address").is_visible()
+    assert page.get_by_role("navigation", name="Main").count() == 0
