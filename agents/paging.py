@@ -44,7 +44,7 @@ def _open(
             "next_page_at, pages_sent) VALUES (%s, %s, %s, %s, 1, 'triggered', %s, %s, %s, 0) "
             "ON CONFLICT (kind, agent_id, connection_id) WHERE NOT state = 'resolved' "
             "DO UPDATE SET count = i.count + 1, last_at = excluded.last_at RETURNING id, count",
-            [kind, agent and agent.pk, connection_ and connection_.pk, cause[:300], now, now, now],
+            [kind, agent.pk if agent else None, connection_.pk if connection_ else None, cause[:300], now, now, now],
         )
         id_, count = cursor.fetchone()
     incident = Incident.objects.select_related("agent", "connection").get(pk=id_)

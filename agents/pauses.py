@@ -229,14 +229,10 @@ class BlastRadius:
 
 def blast_radius(section: Section) -> BlastRadius:
     """Agents with open work in the section (or named by it), and how much of each kind. Changes nothing."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT g.name FROM agents_agent g WHERE g.stage IN ('shadow', 'supervised', 'autonomous')"
-            + (" AND g.id = %s" if section.agent else "")
-            + " ORDER BY g.name",
-            [section.agent.pk] if section.agent else [],
-        )
-        agents = [row[0] for row in cursor.fetchall()]
+    listening = Agent.objects.filter(stage__in=("shadow", "supervised", "autonomous"))
+    if section.agent:
+        listening = listening.filter(pk=section.agent.pk)
+    agents = list(listening.values_list("name", flat=True))
     return BlastRadius(
         agents=agents,
         in_flight=count(section, "sending"),

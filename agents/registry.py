@@ -21,6 +21,8 @@ from agents.rules.scoring import Scorecard, compile_scorecard
 from agents.rules.templates import Payload, compile_payload
 from agents.sealed import KeyMissing, open_sealed
 
+HTML_FIELDS = {"email": ("html",)}
+"""Members of a payload in which every field is escaped as HTML, by kind of connection."""
 LISTENING = ("shadow", "supervised", "autonomous")
 
 
@@ -63,6 +65,8 @@ class StepNow:
     connection: ConnectionNow
     payload: Payload
     delay_minutes: int
+    undo: Payload | None
+    """What taking it back sends besides what its connector says; None when the play names no way."""
 
     @property
     def is_email(self) -> bool:
@@ -162,16 +166,21 @@ def load(cursor: Any, revision: int = 0) -> Snapshot:
     ).fetchall():
         with _fault(now, f"play:{slug}"):
             now.plays[slug] = PlayNow(id_, slug, name, version, risk, _steps(steps, by_slug))
-    for row in cursor.execute(
+    for id_, slug, name, stage, owner_id, owner, email, scorecard, choices, policy_id, version, spec in cursor.execute(
         "SELECT a.id, a.slug, a.name, a.stage, p.id, p.name, p.email, a.scorecard, a.choices, y.id, y.version, y.spec "
         "FROM agents_agent a JOIN approvals_person p ON p.id = a.owner_id JOIN agents_policy y ON y.id = a.policy_id "
         "WHERE a.stage = ANY(%s)",
         [list(LISTENING)],
     ).fetchall():
-        *plain, scorecard, choices, policy_id, version, spec = row
-        with _fault(now, f"agent:{plain[1]}"):
-            now.agents[plain[0]] = AgentNow(
-                *plain,
+        with _fault(now, f"agent:{slug}"):
+            now.agents[id_] = AgentNow(
+                id_,
+                slug,
+                name,
+                stage,
+                owner_id,
+                owner,
+                email,
                 compile_scorecard(scorecard),
                 compile_choices(choices),
                 policy_id,
@@ -240,8 +249,17 @@ def _steps(steps: list[dict[str, Any]], connections: dict[str, ConnectionNow]) -
     for step in steps:
         if step["connection"] not in connections:
             raise SpecError("steps", f"there is no connection “{step['connection']}”", "Choose one that exists")
-        payload = compile_payload(step["payload"], where=step["key"])
-        out.append(StepNow(step["key"], connections[step["connection"]], payload, int(step.get("delay_minutes") or 0)))
+        key, undo = step["key"], step.get("undo")
+        kind = connections[step["connection"]].kind
+        out.append(
+            StepNow(
+                key,
+                connections[step["connection"]],
+                compile_payload(step["payload"], where=key, html=HTML_FIELDS.get(kind, ())),
+                int(step.get("delay_minutes") or 0),
+                None if undo is None else compile_payload(undo, where=f"{key}.undo"),
+            )
+        )
     return tuple(out)
 
 

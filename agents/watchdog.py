@@ -62,7 +62,8 @@ def sweep() -> bool:
     for part in (_overdue, _resolve_unknown, _lift_pauses, _expire, _watch_connections, _watch_agents, _watch_stall):
         _alone(part)
     with hot.transaction() as cursor:
-        return bool(cursor.execute(WORK, [list(snapshot(cursor).connections)]).fetchone()[0])
+        (work,) = cursor.execute(WORK, [list(snapshot(cursor).connections)]).fetchone() or (False,)
+        return bool(work)
 
 
 def page() -> None:

@@ -17,8 +17,9 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from agents.loop.handle import ACTOR, Handled, Heard, document_of, handle
+from agents.loop.handle import Handled, document_of, handle
 from agents.loop.hot import Hot
+from agents.loop.render import ACTOR, Heard
 from agents.registry import Snapshot, snapshot
 from agents.rules import history
 from approvals.questions import open_questions
@@ -128,7 +129,7 @@ def _decide(hot: Hot, claim: str, parameters: list[Any]) -> Decided:
         accounts = _lock_accounts(cursor, heard)
         out = Handled()
         states = [_each(out, signal, now, accounts, at) for signal in heard]
-        _write(cursor, out)
+        write(cursor, out)
         _write_accounts(cursor, heard, accounts)
         cursor.execute(DONE, [[signal.id for signal in heard], states])
         return Decided(len(heard), len(out.runs), len(out.actions))
@@ -172,7 +173,8 @@ def _each(out: Handled, signal: Heard, now: Snapshot, accounts: dict[str, histor
     return "done" if listeners else "unheard"
 
 
-def _write(cursor: Any, out: Handled) -> None:
+def write(cursor: Any, out: Handled) -> None:
+    """Write what was handled, a statement a table, in the cursor's transaction."""
     if out.runs:
         cursor.execute(RUNS, [list(column) for column in zip(*out.runs, strict=True)])
     if out.actions:

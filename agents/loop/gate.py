@@ -399,4 +399,4 @@ def _line(verb: str, action: Claimed, now: Snapshot, detail: dict[str, Any]) -> 
 
 
 def _fetch(cursor: Any, sql: str, keys: list[Any]) -> list[tuple[Any, ...]]:
-    return cursor.execute(sql, [keys]).fetchall() if keys else []  # type: ignore[no-any-return]
+    return cursor.execute(sql, [keys]).fetchall() if keys else []

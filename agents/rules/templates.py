@@ -6,7 +6,7 @@ mailbox; `{{ signal.person|default("there") }}` and `{% if signal.person %}` say
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import orjson
@@ -80,13 +80,26 @@ def compile_text(source: str, *, html: bool = False, where: str = "text") -> Tex
     return Text(_compile_leaf(source, where, HTML if html else TEXT, native=False), where)
 
 
-def compile_payload(tree: Any, *, where: str = "payload") -> Payload:
+def compile_payload(tree: Any, *, where: str = "payload", html: Collection[str] = ()) -> Payload:
     """A JSON tree whose texts are templates. A text that is exactly `{{ expression }}` keeps the value's own type.
 
-    SpecError lists all that is wrong, each with its place in the tree.
+    The top-level members named in `html` are texts in which every field is escaped. SpecError lists all that is wrong,
+    each with its place in the tree.
     """
     faults, leaves = Faults(), [0, 0]
-    render = _compile_tree(tree, where, faults, leaves, 0)
+    escaped: dict[str, Render] = {}
+    for name in html if isinstance(tree, dict) else ():
+        if name in tree:
+            with faults.gather():
+                escaped[name] = _compile_leaf(tree[name], f"{where}.{name}", HTML, native=False)
+    if escaped:
+        tree = {name: member for name, member in tree.items() if name not in escaped}
+    plain = _compile_tree(tree, where, faults, leaves, 0)
+
+    def render(document: Document) -> Any:
+        made = plain(document)
+        return {**made, **{name: text(document) for name, text in escaped.items()}} if escaped else made
+
     if leaves[0] > MAX_LEAVES:
         faults.add(where, f"more than {MAX_LEAVES} values", "Send fewer, or pass on a whole object as {{ signal }}")
     if leaves[1] > MAX_SOURCE:

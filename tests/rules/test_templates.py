@@ -251,3 +251,9 @@ def test_what_a_signal_says_is_never_run_as_a_template(said):
     document = {"signal": {"person": "{{ 7 * 7 }}" + said}}
     assert compile_text("Hi {{ signal.person }}").render(document) == "Hi {{ 7 * 7 }}" + said
     assert compile_text("Hi {{ signal.person|default('') }}").render(document) == "Hi {{ 7 * 7 }}" + said
+
+
+def test_html_members_of_a_payload_are_escaped() -> None:
+    payload = compile_payload({"text": "Hi {{ signal.name }}", "html": "<b>{{ signal.name }}</b>"}, html=("html",))
+    made = payload.render({"signal": {"name": "<script>"}})
+    assert made == {"text": "Hi <script>", "html": "<b>&lt;script&gt;</b>"}
