@@ -112,3 +112,36 @@ def test_a_stranger_is_sent_to_sign_in_and_a_missing_page_tells_them_nothing(sit
     page.goto("/nothing-here")
     assert page.get_by_role("heading", name="Nothing at this address").is_visible()
     assert page.get_by_role("navigation", name="Main").count() == 0
+
+
+def queue(*names: str) -> str:
+    rows = "".join(
+        f'<li id="q-{name}" data-row>'
+        f'<button hx-post="/decided" hx-target="#queue" hx-swap="morph">Approve {name}</button>'
+        f'<details id="more-{name}"><summary>More</summary>{len(names)} left</details></li>'
+        for name in names
+    )
+    return f'<ul id="queue" class="rows">{rows}</ul>'
+
+
+def test_a_decided_row_hands_the_focus_to_the_next_and_folds_stay_open(site):
+    page = site("/settings")
+    page.evaluate(
+        "html => { main.insertAdjacentHTML('beforeend', html); htmx.process(main); }", queue("one", "two", "three")
+    )
+    page.route("**/decided", lambda route: route.fulfill(body=queue("one", "three"), content_type="text/html"))
+    page.locator("#more-three summary").click()
+    page.get_by_role("button", name="Approve two").click()
+    page.locator("#q-three:focus").wait_for()
+    assert page.locator("#more-three").get_attribute("open") is not None
+    assert "2 left" in page.locator("#more-three").inner_text()
+
+
+def test_an_answer_that_fails_is_told_in_the_status_region(site):
+    page = site("/settings", failing=(403,))
+    page.evaluate("html => { main.insertAdjacentHTML('beforeend', html); htmx.process(main); }", queue("one"))
+    page.route(
+        "**/decided", lambda route: route.fulfill(status=403, body="<h1>Not yours to do</h1><p>Ask an admin.</p>")
+    )
+    page.get_by_role("button", name="Approve one").click()
+    page.get_by_role("status").get_by_text("Not yours to do. Ask an admin.").wait_for()
