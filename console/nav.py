@@ -13,8 +13,9 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from agents import access
 from agents.models import Agent, Incident, Pause
-from approvals.models import Approval, Person, Role
+from approvals.models import Person, Role
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,11 @@ class Shell:
     @cached_property
     def inbox_count(self) -> int:
         """Questions that wait for this person."""
-        return Approval.objects.filter(state="waiting").count()
+        return access.waiting_for(self.person).order_by().count()
 
     @cached_property
     def incident_count(self) -> int:
-        """Incidents in this person's reach that nobody has resolved."""
+        """Incidents that nobody has resolved."""
         return Incident.objects.exclude(state=Incident.State.RESOLVED).count()
 
     @cached_property

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/reset/<uidb64>/<token>", sign_in.PasswordResetSet.as_view(), name="password-reset-set"),
     path("settings", me.settings, name="settings"),
     path("settings/look", me.look, name="look"),
+    path("notices", me.strips, name="strips"),
     path("search", search.search, name="search"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
 ]

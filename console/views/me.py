@@ -60,6 +60,11 @@ def settings(request: HttpRequest) -> HttpResponse:
     return page.render(request, "me/settings.html", {"form": form})
 
 
+def strips(request: HttpRequest) -> HttpResponse:
+    """What the frame of every page asks for again: what is paused, and the rail's counts."""
+    return page.render(request, "strips.html", fragment="strips")
+
+
 @require_POST
 def look(request: HttpRequest) -> HttpResponse:
     """The switch in the person menu: theme only."""

@@ -2,7 +2,9 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 
+from agents.models import Pause
 from tests.browser.conftest import DESK, PHONE
 
 pytestmark = pytest.mark.browser
@@ -145,3 +147,11 @@ def test_an_answer_that_fails_is_told_in_the_status_region(site):
     )
     page.get_by_role("button", name="Approve one").click()
     page.get_by_role("status").get_by_text("Not yours to do. Ask an admin.").wait_for()
+
+
+def test_a_pause_is_named_on_an_open_page_without_reload(site):
+    page = site("/settings")
+    assert page.locator("#strip-paused").count() == 0
+    Pause.objects.create(reason="drill", set_at=timezone.now())
+    page.evaluate("htmx.ajax('GET', '/notices', {target: '#strips', swap: 'morph'})")
+    page.locator("#strip-paused", has_text="Everything").wait_for()
