@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import multiprocessing
 import time
+from typing import Any
 
 import redis
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.conf import settings
 
 from agents import watchdog
@@ -23,6 +26,15 @@ QUIET_SECONDS = 1.0
 _redis: redis.Redis | None = None
 _quiet_until = 0.0
 _loop: asyncio.AbstractEventLoop | None = None
+
+
+STOPPING = multiprocessing.get_context("fork").Event()
+"""Set when the worker is asked to stop; its children see it, start nothing more and settle what is in flight."""
+
+
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    STOPPING.set()
 
 
 def wake() -> bool:
@@ -51,7 +63,7 @@ def work() -> None:
     _forget_wake()
     if _loop is None:
         _loop = asyncio.new_event_loop()
-    if _loop.run_until_complete(Drain(hot).run()):
+    if _loop.run_until_complete(Drain(hot, stopping=STOPPING.is_set).run()):
         wake()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psycopg
 
@@ -19,6 +20,8 @@ GATHER_SECONDS = 0.02
 """How long answers are gathered before they are settled together."""
 IDLE_SECONDS = 0.05
 """How often a drain that only waits for answers looks for new work."""
+PLENTY = 16
+"""Permitted at once, from which on what is ready goes before what is new."""
 LONGEST_SECONDS = 20.0
 """After this long a drain starts nothing more; a new task goes on, so that a worker asked to stop can."""
 
@@ -35,6 +38,7 @@ class Drain:
         self.stopping = stopping
         self.in_flight: dict[asyncio.Task[Answer], Permitted] = {}
         self.unsettled: list[Settled] = []
+        self.plenty = False
 
     async def run(self) -> bool:
         """Until nothing is left (False) or LONGEST_SECONDS passed with work still there (True)."""
@@ -54,12 +58,18 @@ class Drain:
                 return more or over
 
     def _start(self) -> int:
-        """Decide a batch and permit what has a free slot; how much moved."""
+        """Permit what has a free slot, after deciding a batch unless much was ready anyway; how much moved."""
+        moved = 0
         try:
-            moved = decide(self.hot).signals
+            if not self.plenty:
+                moved = decide(self.hot).signals
             permitted = gate(self.hot)
         except psycopg.errors.LockNotAvailable:
             return 1
+        except psycopg.OperationalError:
+            log.warning("the loop waits for the database", exc_info=True)
+            return 0
+        self.plenty = len(permitted) >= PLENTY
         for one in permitted:
             self.in_flight[asyncio.create_task(self._send(one))] = one
         return moved + len(permitted)
@@ -81,11 +91,17 @@ class Drain:
             self.unsettled.append(Settled(one.action, one.attempt, one.connection.id, _answer(task), one.line))
 
     def _settle(self) -> None:
+        """What can't be settled for now is kept; what can't be settled at all is left for the sweeper to find."""
         try:
             settle(self.hot, self.unsettled)
         except psycopg.OperationalError:
             log.warning("settling waits for the database", exc_info=True)
             return
+        except psycopg.Error:
+            log.exception("answers could not be settled together; each is tried alone")
+            for one in self.unsettled:
+                with suppress(psycopg.Error):
+                    settle(self.hot, [one])
         self.unsettled = []
 
 
