@@ -1,5 +1,6 @@
 """HTTP: one request an action, never redirected, never resent."""
 
+import asyncio
 import math
 import ssl
 import time
@@ -34,6 +35,8 @@ BODY_LIMIT = 64 * 1024
 RECEIPT_LIMIT = 2048
 KEPT_OPEN = 3.0
 """Seconds a connection is kept for reuse: less than most servers wait before they close it."""
+REUSING = frozenset({"POST", "PATCH"})
+"""Methods that aiohttp never resends by itself, and so may go over a connection that was used before."""
 _NO_CEIL = math.inf
 
 
@@ -97,6 +100,8 @@ class HttpConnector:
         except BadPayload as fault:
             return _answer(started, Verdict.FAILED, f"nothing was sent: {self._redact.text(str(fault))}")
         request.headers["Idempotency-Key"] = str(out.action_id)
+        if request.method in REUSING:
+            await _hear()
         return await self._exchange(request, permit_until=out.permit_until, timeout=out.timeout, started=started)
 
     async def lookup(self, action_id: UUID) -> Found | NotFound | CannotTell:
@@ -138,7 +143,7 @@ class HttpConnector:
 
     def _session(self, method: str) -> aiohttp.ClientSession:
         # aiohttp resends what HTTP calls idempotent when a reused connection was closed, so those get a fresh one.
-        reuse = method in ("POST", "PATCH")
+        reuse = method in REUSING
         session = self._sessions.get(reuse)
         if session is None:
             session = self._sessions[reuse] = self._new_session(reuse=reuse)
@@ -234,6 +239,12 @@ class HttpConnector:
         if isinstance(fault, OSError | TimeoutError | aiohttp.ClientConnectionError):
             return _answer(started, Verdict.UNSENT, f"nothing was written: {why}")
         return _answer(started, Verdict.FAILED, f"nothing was sent: {why}")
+
+
+async def _hear() -> None:
+    """Let the loop hear of connections that closed while it was kept from running, so that none of them is reused."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

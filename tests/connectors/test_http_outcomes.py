@@ -4,13 +4,28 @@ import asyncio
 import gzip
 import socket
 import time
+from concurrent.futures import ProcessPoolExecutor
 from email.utils import formatdate
+from multiprocessing import get_context
 
 import pytest
 
 from agents.connectors import Verdict
 from tests.connectors.conftest import Certificate, Started
 from tests.connectors.far_side import Visit, out
+
+
+def answer_and_hang_up(port: int, times: int) -> int:
+    """Serve so many requests, each followed by a close that no header announced."""
+    with socket.create_server(("127.0.0.1", port)) as server:
+        server.settimeout(5)
+        for _ in range(times):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                time.sleep(0.005)
+    return times
 
 
 @pytest.mark.parametrize(
@@ -95,6 +110,23 @@ async def test_post_reuses_its_connection_and_put_takes_a_fresh_one(started: Sta
     for _ in range(3):
         await http.send(out({"method": "PUT", "json": {}}))
     assert far_side.connections == 4
+
+
+async def test_a_connection_that_closed_while_the_loop_was_busy_is_not_reused(started: Started):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as elsewhere:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        served = elsewhere.submit(answer_and_hang_up, port, 20)
+        http = started.http(f"http://127.0.0.1:{port}")
+        while (await http.send(out())).verdict is Verdict.UNSENT:
+            await asyncio.sleep(0.05)
+        verdicts = []
+        for _ in range(19):
+            time.sleep(0.02)
+            verdicts.append((await http.send(out())).verdict)
+        assert verdicts == [Verdict.DELIVERED] * 19
+        assert served.result(10) == 20
 
 
 async def test_too_slow_is_unknown(started: Started):
