@@ -138,16 +138,11 @@ class _Walk:
 
     def chunk(self, start: int, stop: int) -> None:
         """Check the entries numbered from `start` up to `stop`, and the checkpoints among them."""
-        marks = self._marks(start, stop)
-        mark = next(marks)
-        rows = self._rows(_WALK, [start, stop])
-        for row in rows:
+        self.marks = self._marks(start, stop)
+        self.mark = next(self.marks)
+        for row in self._rows(_WALK, [start, stop]):
             seq, entry, leaf = row[0], row[1], row[2]
-            while mark <= seq:
-                self._checkpoint(mark)
-                mark = next(marks)
-            if seq != self.at:
-                self._gap(seq)
+            self._reach(seq)
             if entry <= self.last_id and seq > self.window:
                 self.report.add(seq - 1, self.last_id, "stands out of order among those sealed with it")
             self.last_id = entry
@@ -155,13 +150,7 @@ class _Walk:
             if self.frontier is not None:
                 self.frontier.append(leaf)
             self.at = seq + 1
-        while mark <= stop:
-            if mark > self.at:
-                self._gap(mark)
-            self._checkpoint(mark)
-            mark = next(marks)
-        if self.at < stop:
-            self._gap(stop)
+        self._reach(stop)
 
     def finish(self, head: int) -> None:
         """What lies beyond the last checkpoint: unsealed entries, strangers, checkpoints that know of more."""
@@ -203,12 +192,20 @@ class _Walk:
         yield from sorted(self.stored.keys() | self.known.keys())
         yield 2**63
 
-    def _gap(self, seq: int) -> None:
-        """Numbers from `self.at` up to `seq` are not there."""
-        many = f" to {seq - 1:,}" if seq - self.at > 1 else ""
-        self.report.add(self.at, None, f"no such number{many}: deleted")
-        self.frontier = None
-        self.at = seq
+    def _reach(self, seq: int) -> None:
+        """Go on to `seq`, past the checkpoints on the way; numbers that are not there are a gap."""
+        self._pass(self.at)
+        if self.at < seq:
+            many = f" to {seq - 1:,}" if seq - self.at > 1 else ""
+            self.report.add(self.at, None, f"no such number{many}: deleted")
+            self.frontier = None
+            self.at = seq
+            self._pass(seq)
+
+    def _pass(self, size: int) -> None:
+        while self.mark <= size:
+            self._checkpoint(self.mark)
+            self.mark = next(self.marks)
 
     def _entry(self, row: Any, leaf: bytes | None) -> None:
         seq, entry, body = row[0], row[1], row[3]
@@ -240,7 +237,7 @@ class _Walk:
                 self.report.add(self.window, None, f"{stretch} do not give the root signed for {size:,}")
                 root = None
             if root is None:
-                self.frontier = _edge(row, signed)
+                self.frontier = _edge(row, signed) if size == self.at else None
             elif self.frontier is not None and bytes(row[3]) != self.frontier.to_bytes():
                 self.report.add(size - 1, None, f"the edge stored with the checkpoint for {size:,} was changed")
             root = signed.root

@@ -73,7 +73,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 _PLAIN = "{actor}: {verb} {subject}"
 
 
-def say(row: Row, *, name: Callable[[str], str] | None = None) -> str:
+def say(row: Row, *, name: Callable[[str], str | None] | None = None) -> str:
     """The entry in a sentence of plain text (escape it for HTML), without the full stop.
 
     `name` may give a person's or a thing's name for a reference such as "person:7"; where it answers "" or is not
@@ -105,7 +105,7 @@ def refer(reference: str) -> str:
     return f"{kind} {key}".strip()
 
 
-def _namer(name: Callable[[str], str] | None) -> Callable[[str], str]:
+def _namer(name: Callable[[str], str | None] | None) -> Callable[[str], str]:
     def in_words(reference: str) -> str:
         if name and (known := name(reference)):
             return known

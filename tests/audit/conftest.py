@@ -1,49 +1,15 @@
-import itertools
-import os
-
 import psycopg
 import pytest
-from django.db import connection, connections
-from psycopg import sql
-
-_NUMBER = itertools.count()
-
-
-def _connect(name, **options):
-    params = connection.get_connection_params()
-    wanted = {k: params[k] for k in ("host", "port", "user", "password") if params.get(k)}
-    return psycopg.connect(**wanted, dbname=name, autocommit=True, **options)
-
-
-@pytest.fixture(scope="session")
-def template(django_db_setup):
-    """Name of a copy of the migrated test database, without connections, to make others from."""
-    name = f"sb_template_{os.getpid()}"
-    connections.close_all()
-    source = connection.settings_dict["NAME"]
-    with _connect("postgres") as admin:
-        admin.execute(sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, source))))
-        yield name
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+from django.db import connection
 
 
 @pytest.fixture
-def database(template, django_db_blocker):
-    """Name of a fresh database with the record's tables, for tests that commit."""
-    name = f"sb_fresh_{os.getpid()}_{next(_NUMBER)}"
-    with _connect("postgres") as admin:
-        admin.execute(sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, template))))
-        yield name
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def connect(database):
-    """Opens autocommit connections to the fresh database."""
+def connect(workspace):
+    """Opens autocommit connections to a database of the test's own, where commits are real."""
     opened = []
 
     def opener():
-        opened.append(_connect(database))
+        opened.append(workspace.connect())
         return opened[-1]
 
     yield opener
@@ -53,7 +19,7 @@ def connect(database):
 
 @pytest.fixture
 def fresh(connect):
-    """An autocommit connection to a fresh database."""
+    """An autocommit connection to a database of the test's own."""
     return connect()
 
 
@@ -62,3 +28,14 @@ def var(tmp_path, settings):
     """A folder of its own for keys and checkpoints."""
     settings.VAR = tmp_path
     return tmp_path
+
+
+@pytest.fixture
+def conn(django_db_setup, django_db_blocker):
+    """A plain connection to the shared test database, within a transaction that is rolled back in the end."""
+    with django_db_blocker.unblock():
+        params = connection.get_connection_params()
+    wanted = ("dbname", "host", "port", "user", "password")
+    given = {k: params[k] for k in wanted if params.get(k)}
+    with psycopg.connect(**given, autocommit=True) as one, one.transaction(force_rollback=True):
+        yield one

@@ -109,8 +109,8 @@ def test_nothing_to_append_is_nothing_written():
     assert not Entry.objects.exists()
 
 
-def test_record_wants_the_transaction_of_the_change(fresh, django_db_blocker):
-    with django_db_blocker.unblock(), pytest.raises(RuntimeError, match="atomic"):
+def test_record_wants_the_transaction_of_the_change(workspace):
+    with pytest.raises(RuntimeError, match="atomic"):
         record(line())
 
 
@@ -120,19 +120,19 @@ def test_diff_names_what_changed():
 
 @pytest.mark.parametrize("table", ["audit_entry", "audit_leaf", "audit_checkpoint", "audit_key"])
 @pytest.mark.parametrize("sql", ["update {} set {} = {}", "delete from {}", "truncate {} cascade"])
-def test_the_database_refuses_to_change_the_record(fresh, table, sql):
-    column = fresh.execute("select column_name from information_schema.columns where table_name = %s", [table])
+def test_the_database_refuses_to_change_the_record(conn, table, sql):
+    column = conn.execute("select column_name from information_schema.columns where table_name = %s", [table])
     name = column.fetchone()[0]
     with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
-        fresh.execute(sql.replace("{}", table, 1).replace("{}", name))
+        conn.execute(sql.replace("{}", table, 1).replace("{}", name))
 
 
 @pytest.mark.parametrize("sql", ["delete from {}", "truncate {}"])
-def test_nor_through_a_partition(fresh, sql):
-    parts = fresh.execute("select inhrelid::regclass::text from pg_inherits where inhparent = 'audit_entry'::regclass")
+def test_nor_through_a_partition(conn, sql):
+    parts = conn.execute("select inhrelid::regclass::text from pg_inherits where inhparent = 'audit_entry'::regclass")
     for (name,) in parts.fetchall():
-        with pytest.raises(psycopg.errors.RestrictViolation):
-            fresh.execute(sql.format(name))
+        with pytest.raises(psycopg.errors.RestrictViolation), conn.transaction():
+            conn.execute(sql.format(name))
 
 
 @pytest.fixture

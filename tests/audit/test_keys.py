@@ -38,18 +38,18 @@ def test_a_signing_key_survives_its_file():
         Signer.parse(made.secret().replace("PRIVATE", "PUBLIC"))
 
 
-def test_the_signing_key_is_made_once_for_its_owner_alone_and_its_public_half_stored(fresh, var):
-    first = keys.signer(fresh)
+def test_the_signing_key_is_made_once_for_its_owner_alone_and_its_public_half_stored(conn, var):
+    first = keys.signer(conn)
     assert stat.S_IMODE(keys.key_file().stat().st_mode) == 0o600
     assert [path.name for path in keys.key_file().parent.iterdir()] == ["seal.key"]
-    assert keys.signer(fresh).verifier == first.verifier
-    assert fresh.execute("select vkey from audit_key").fetchall() == [(first.verifier.vkey,)]
+    assert keys.signer(conn).verifier == first.verifier
+    assert conn.execute("select vkey from audit_key").fetchall() == [(first.verifier.vkey,)]
 
 
-def test_a_lost_key_is_replaced_under_the_same_name(fresh, var):
-    first = keys.signer(fresh)
+def test_a_lost_key_is_replaced_under_the_same_name(conn, var):
+    first = keys.signer(conn)
     keys.key_file().unlink()
-    second = keys.signer(fresh)
+    second = keys.signer(conn)
     assert second.name == first.name
     assert second.verifier != first.verifier
-    assert fresh.execute("select count(*) from audit_key").fetchone() == (2,)
+    assert conn.execute("select count(*) from audit_key").fetchone() == (2,)
