@@ -135,20 +135,21 @@ class Snapshot:
         return [self.agents[id_] for id_ in sorted(ids) if id_ in self.agents]
 
 
-_held: Snapshot | None = None
+_held: dict[str, Snapshot] = {}
 
 
 def snapshot(cursor: Any) -> Snapshot:
     """
     The registry as this transaction sees it: one row read when nothing changed, else everything anew.
 
-    `cursor` is a raw psycopg cursor; READ COMMITTED. Kept per process.
+    `cursor` is a raw psycopg cursor; READ COMMITTED. Kept per process and database.
     """
-    global _held
     revision = cursor.execute("SELECT n FROM agents_revision").fetchone()[0]
-    if _held is None or _held.revision != revision:
-        _held = load(cursor, revision)
-    return _held
+    database = cursor.connection.info.dbname
+    held = _held.get(database)
+    if held is None or held.revision != revision:
+        held = _held[database] = load(cursor, revision)
+    return held
 
 
 def load(cursor: Any, revision: int = 0) -> Snapshot:

@@ -9,9 +9,8 @@ Deciding: a batch of new signals, each handled by every agent that listens to it
 """
 
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -73,8 +72,7 @@ UPDATE agents_signal s SET state = v.state FROM unnest(%s::uuid[], %s::text[]) A
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """What one batch came to."""
 
     signals: int
