@@ -150,8 +150,8 @@ def _seal_on(conn: Any, stop: Event, outside: Path) -> Any:
     """Seal on `conn` until `stop`, yielding how many each time."""
     conn.execute("set application_name = 'signalbox sealer'")
     conn.execute("set synchronous_commit = on")
-    conn.execute("set enable_hashjoin = off")
-    conn.execute("set enable_mergejoin = off")
+    for costly in ("hashjoin", "mergejoin", "seqscan"):  # whatever stale statistics make them look like
+        conn.execute(f"set enable_{costly} = off")
     signer = keys.signer(conn)
     frontier = load_frontier(conn)
     note, written, written_at = _resume_outside(conn, outside, frontier.size)

@@ -172,8 +172,8 @@ class _Walk:
 
     def _rows(self, sql: str, params: list[Any]) -> list[Any]:
         with self.conn.transaction():
-            self.conn.execute("set local enable_hashjoin = off")
-            self.conn.execute("set local enable_mergejoin = off")
+            for costly in ("hashjoin", "mergejoin", "seqscan"):
+                self.conn.execute(f"set local enable_{costly} = off")
             rows: list[Any] = self.cursor.execute(sql, params).fetchall()
             return rows
 

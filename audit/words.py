@@ -1,7 +1,8 @@
 """The vocabulary of verbs, each with the sentence that tells it.
 
 A template is a format string over an entry's columns and the top level of its detail. A stretch in square brackets is
-left out when one of its fields is absent or empty. {actor} and {subject} come in words; see `say`.
+left out when one of its fields is absent or empty. {actor} and {subject} come in words, {why} is the detail's why,
+cause or reason; see `say`.
 """
 
 import re
@@ -20,6 +21,9 @@ VERBS: dict[str, str] = {
     "signal.dead": "A signal from {actor} could not be understood" + _WHY,
     "signal.conflict": "{actor} sent a known id again with other content[: {external_id}]",
     "signal.replayed": "{actor} replayed {subject}",
+    "signal.repeated": "{actor} sent a known signal again",
+    "signal.faulty": "{subject} was set aside: handling it failed" + _WHY,
+    "signal.discarded": "{actor} discarded {subject}" + _WHY,
     "signal.unheard": "No agent listens to {subject}[ of type {type}]",
     "run.decided": "{actor} decided a run[ of {agent}][ about {account}][: {verdict}][, play {play}][, score {score}]"
     "[, by {clause}]" + _WHY,
@@ -35,7 +39,8 @@ VERBS: dict[str, str] = {
     "action.delivered": "{actor} delivered {subject}" + _WHERE + "[, answer {status}][ in {ms} ms]",
     "action.failed": "{subject} failed" + _WHERE + "[, answer {status}]" + _WHY,
     "action.unknown": "It is not known whether {subject} was carried out" + _WHERE + _WHY,
-    "action.resolved": "{actor} found out what became of {subject}[: {outcome}]" + _WHY,
+    "action.resolved": "{actor} found out what became of {subject}[: {state}]" + _WHY,
+    "action.again": "{actor} asked to send {subject} again[: {verdict}]",
     "action.retried": "{actor} put {subject} back to try again" + _WHERE + _WHY,
     "action.undone": "{actor} undid {subject}" + _WHY,
     "pause.set": "{actor} paused[ {agent}][ {region}][ {segment}][ {play}][ {connection}][ until {until}]" + _WHY,
@@ -44,22 +49,34 @@ VERBS: dict[str, str] = {
     "agent.changed": "{actor} changed {subject}" + _WHY,
     "agent.stage": "{actor} moved {subject}[ from {before}][ to {after}]" + _WHY,
     "policy.published": "{actor} published version {version} of {subject}" + _WHY,
+    "play.created": "{actor} created {subject}",
     "play.changed": "{actor} changed {subject}[, now version {version}]",
+    "connection.created": "{actor} created {subject}",
     "connection.changed": "{actor} changed {subject}",
     "connection.tested": "{actor} tested {subject}[: {result}]",
     "connection.opened": "{actor} cut {subject} off after failures" + _WHY,
     "connection.closed": "{subject} works again",
+    "source.created": "{actor} created {subject}",
     "source.changed": "{actor} changed {subject}",
+    "source.mapped": "{actor} changed how {subject} is read",
+    "source.key_renewed": "{actor} renewed the key of {subject}",
+    "source.secret_added": "{actor} added a signing secret to {subject}",
+    "source.secret_removed": "{actor} took a signing secret of {subject} out of force",
+    "route.created": "{actor} created {subject}",
     "route.changed": "{actor} changed {subject}",
+    "region.created": "{actor} created {subject}",
     "region.changed": "{actor} changed {subject}",
+    "segment.created": "{actor} created {subject}",
     "segment.changed": "{actor} changed {subject}",
+    "person.created": "{actor} created {subject}",
     "person.changed": "{actor} changed {subject}",
     "person.signed_in": "{actor} signed in",
     "person.signed_out": "{actor} signed out",
     "grant.changed": "{actor} changed what {subject} may do" + _WHY,
-    "outcome.received": "{actor} reported an outcome[ of {subject}][: {kind}][, worth {value}]",
-    "incident.opened": "Something broke[: {why}][; {agent} is affected]",
+    "outcome.received": "{actor} reported an outcome[ of {account}][: {kind}][, worth {value}]",
+    "incident.opened": "Something broke[ in {agent}]" + _WHY,
     "incident.paged": "{actor} paged[ {person}] about {subject}",
+    "incident.escalated": "{actor} passed {subject} on",
     "incident.taken": "{actor} took {subject}",
     "incident.resolved": "{actor} resolved {subject}" + _WHY,
     "contact.suppressed": "{actor} put a person on the do-not-contact list" + _WHY,
@@ -84,6 +101,7 @@ def say(row: Row, *, name: Callable[[str], str | None] | None = None) -> str:
     fields |= {key: in_words(value) for key, value in fields.items() if value.startswith("person:")}
     for column in ("agent", "region", "segment", "account"):
         fields[column] = getattr(row, column) or fields.get(column, "")
+    fields["why"] = next(filter(None, (fields.get(key) for key in ("why", "cause", "reason"))), "")
     fields |= {"verb": row.verb, "actor": in_words(row.actor), "subject": in_words(row.subject)}
     text = _PART.sub(lambda part: _filled(part, fields), VERBS.get(row.verb, _PLAIN))
     return text if "@" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]

@@ -1,6 +1,10 @@
 import psycopg
 import pytest
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
+
+hypothesis_settings.register_profile("audit", deadline=None)
+hypothesis_settings.load_profile("audit")
 
 
 @pytest.fixture

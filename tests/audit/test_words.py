@@ -1,6 +1,9 @@
+import ast
+import re
 from datetime import UTC, datetime
 
 import pytest
+from django.conf import settings
 
 from audit.ids import new_id
 from audit.timeline import Row
@@ -60,6 +63,27 @@ def test_names_come_from_whoever_knows_them():
 def test_a_strangers_text_is_not_taken_for_a_template():
     given = row("signal.received", actor="source:web", detail={"type": "{actor} [x] {subject}"})
     assert "of type {actor} [x] {subject}" in say(given)
+
+
+def test_every_verb_written_anywhere_is_in_the_vocabulary():
+    found = {}
+    for room in ("console", "agents", "approvals"):
+        for path in (settings.BASE_DIR / room).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text())):
+                if isinstance(call, ast.Call) and _called(call) in ("Line", "line", "_line", "_record", "_entry"):
+                    found |= {verb: f"{path}:{call.lineno}" for verb in _verbs(call)}
+    assert found
+    assert not {verb: where for verb, where in found.items() if verb not in VERBS}
+
+
+def _called(call):
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
+
+
+def _verbs(call):
+    given = [*call.args[:2], *(keyword.value for keyword in call.keywords if keyword.arg == "verb")]
+    texts = [node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if re.fullmatch(r"[a-z]+\.[a-z_]+", text)]
 
 
 def test_kinds_group_the_verbs():
