@@ -71,7 +71,7 @@ def test_every_verb_written_anywhere_is_in_the_vocabulary():
         for path in (settings.BASE_DIR / room).rglob("*.py"):
             for call in ast.walk(ast.parse(path.read_text())):
                 if isinstance(call, ast.Call) and _called(call) in ("Line", "line", "_line", "_record", "_entry"):
-                    found |= {verb: f"{path}:{call.lineno}" for verb in _verbs(call)}
+                    found |= dict.fromkeys(_verbs(call), f"{path}:{call.lineno}")
     assert found
     assert not {verb: where for verb, where in found.items() if verb not in VERBS}
 
