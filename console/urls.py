@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from console import health
-from console.views import me, search, sign_in, styleguide
+from console.views import inbox, me, search, sign_in, styleguide
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live),
@@ -17,6 +17,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings", me.settings, name="settings"),
     path("settings/look", me.look, name="look"),
     path("notices", me.strips, name="strips"),
+    path("inbox", inbox.inbox, name="inbox"),
+    path("inbox/decided", inbox.decided, name="inbox-decided"),
+    path("inbox/approve", inbox.approve_all, name="inbox-approve"),
+    path("inbox/<uuid:pk>", inbox.question, name="question"),
+    path("inbox/<uuid:pk>/approve", inbox.approve, name="question-approve"),
+    path("inbox/<uuid:pk>/reject", inbox.reject, name="question-reject"),
+    path("inbox/<uuid:pk>/take-back", inbox.take_back, name="question-take-back"),
     path("search", search.search, name="search"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
 ]

@@ -79,8 +79,9 @@
     const active = document.activeElement;
     heirs = null;
     if (!event.detail.shouldSwap || !event.detail.target.contains(active) || active === document.body) return;
-    const row = active.closest("[data-row]"), all = rows(), at = all.indexOf(row);
-    heirs = row ? [...all.slice(at + 1), ...all.slice(0, at).reverse(), row].map((other) => other.id) : [active.id, event.detail.target.id];
+    const own = active.closest("[data-row]"), row = own || $("[data-row][data-at]", event.detail.target);
+    const all = rows(), at = all.indexOf(row), next = row ? [...all.slice(at + 1), ...all.slice(0, at).reverse(), row] : [];
+    heirs = [own ? "" : active.id, ...next.map((other) => other.id), event.detail.target.id];
   });
   document.addEventListener("htmx:afterSettle", (event) => {
     const say = $("[data-focus]", event.detail.elt);
@@ -121,7 +122,8 @@
     const on = (selector) => event.target.closest(selector);
     let hit;
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-    if ((hit = on("[data-palette]"))) { event.preventDefault(); openPalette(); }
+    if ((hit = on("[data-select]")) && !event.target.closest("label, input") && matchMedia("(min-width: 1024px)").matches && hit.dataset.at === undefined) { event.preventDefault(); enter(hit); }
+    else if ((hit = on("[data-palette]"))) { event.preventDefault(); openPalette(); }
     else if ((hit = on("[data-show]"))) { event.preventDefault(); $(`#${hit.dataset.show}`).showModal(); }
     else if ((hit = on("a[data-dialog]"))) { event.preventDefault(); htmx.ajax("GET", hit.href, { source: hit, target: "#dialog", swap: "innerHTML" }); }
     else if ((hit = on("[data-close]"))) {
@@ -179,12 +181,16 @@
     else if (key === "p") { const button = $('.bar [data-key="p"]'); if (button) { event.preventDefault(); button.click(); } }
   });
 
+  /* A fold that asks: its first answer has the focus. */
+  document.addEventListener("toggle", ({ target }) => { const first = target.open && target.matches("[data-ask]") && $("form button", target); if (first) first.focus(); }, true);
+
   /* Small things: picked rows are counted, filters send themselves, folds are open in print, times grow older. */
   document.addEventListener("change", (event) => {
     const { target } = event, form = target.form;
     if (!form) return;
-    if (target.matches("[data-pick-all]")) $$("[data-pick]", form).forEach((box) => { box.checked = target.checked; });
-    if (target.matches("[data-pick], [data-pick-all]")) $$("[data-picked]", form).forEach((place) => { place.textContent = $$("[data-pick]:checked", form).length; });
+    const picks = [...form.elements].filter((box) => box.matches("[data-pick]"));
+    if (target.matches("[data-pick-all]")) picks.forEach((box) => { box.checked = target.checked; });
+    if (target.matches("[data-pick], [data-pick-all]")) $$("[data-picked]", form).forEach((place) => { place.textContent = picks.filter((box) => box.checked).length; });
     if (form.matches("[data-auto]")) form.requestSubmit();
   });
   let opened = [];
