@@ -22,7 +22,7 @@ IDENTITY_KEY = ENV.identity_key
 BASE_URL = ENV.base_url or f"http://{ENV.bind}:{ENV.port}"
 """Where people reach Signalbox: what links in mails begin with. No slash at the end."""
 TRUSTED_PROXIES = ENV.trusted_proxies
-ALLOWED_HOSTS = [host for host in ("localhost", "127.0.0.1", "[::1]", urlsplit(ENV.base_url).hostname) if host]
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, [ENV.bind, urlsplit(ENV.base_url).hostname])]
 CSRF_TRUSTED_ORIGINS = [ENV.base_url] if ENV.base_url else []
 
 INSTALLED_APPS = [
@@ -96,6 +96,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR / "static"
 _COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = not _COLLECTED
+WHITENOISE_MANIFEST_STRICT = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -1,0 +1,39 @@
+"""What the application's role may do to each table: everything with rows, except to those of the record.
+
+The owner migrates; the application reads and appends to the record, and can neither change nor remove any of it.
+Partitions are reached through their parents only, so they get no grants of their own.
+"""
+
+from typing import Any
+
+from psycopg import sql
+
+RECORD = {
+    "audit_entry": "SELECT, INSERT",
+    "audit_leaf": "SELECT, INSERT",
+    "audit_checkpoint": "SELECT, INSERT",
+    "audit_key": "SELECT, INSERT",
+    "audit_pending": "SELECT, INSERT, DELETE",
+}
+ORDINARY = "SELECT, INSERT, UPDATE, DELETE"
+TABLES = """
+    SELECT relname, relispartition FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+"""
+
+
+def grant(cursor: Any, role: str) -> None:
+    """Give `role` exactly these rights on every table of schema public; run by their owner after migrating.
+
+    One transaction should hold it, so that nobody meets a table between revoke and grant.
+    """
+    name = sql.Identifier(role)
+    cursor.execute(TABLES)
+    for table, is_partition in cursor.fetchall():
+        names = {"table": sql.Identifier(table), "role": name}
+        cursor.execute(sql.SQL("REVOKE ALL ON {table} FROM {role}").format(**names))
+        if not is_partition:
+            rights = sql.SQL(RECORD.get(table, ORDINARY))
+            cursor.execute(sql.SQL("GRANT {rights} ON {table} TO {role}").format(rights=rights, **names))
+    cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
+    cursor.execute(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(name))
