@@ -5,7 +5,7 @@ from agents.rules.plays import compile_choices
 from agents.rules.scoring import compile_scorecard
 from agents.rules.templates import compile_payload
 
-from . import bench_work as work
+from bench import work
 
 
 def test_the_bench_s_work_as_specs_scores_chooses_and_acts_the_same():

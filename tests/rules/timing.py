@@ -12,7 +12,7 @@ from agents.rules.scoring import compile_scorecard
 from agents.rules.templates import compile_payload, compile_text
 from agents.rules.times import parse_time
 
-from . import bench_work as work
+from bench import work
 
 SIX = {
     **dict.fromkeys(("time", "account_name", "person", "value"), None),

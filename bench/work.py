@@ -1,4 +1,4 @@
-"""The bench's work as specs, beside a plain Python telling of the same work and signals like the bench's."""
+"""The bench's work as specs, beside a plain Python telling of the same work, and signals for it."""
 
 import math
 import random
@@ -58,6 +58,8 @@ CHOICES = [
     {"play": "sdr_call", "when": {"field": "signal.page", "op": "in", "value": ["/pricing", "/demo"]}},
     {"play": "sequence_enroll"},
 ]
+
+PLAYS = ("exec_outreach", "ae_same_minute", "sdr_call", "sequence_enroll")
 
 POLICY = {
     "clauses": [
@@ -130,6 +132,17 @@ def expected(signal):
     body = {key: signal[key] for key in ("id", "account", "person", "region", "segment")}
     hits = {key for key, value in points.items() if value}
     return score, min(99, score + 10), play, score >= 55, {**body, "play": play, "score": score, "hits": hits}
+
+
+def sure_signals(count, seed=7):
+    """`count` signals that both systems act on alone: those that score 55 or more."""
+    for batch in range(seed * 1000, seed * 1000 + 1000):
+        for signal in signals(2000, seed=batch):
+            if count and expected(signal)[3]:
+                count -= 1
+                yield signal
+        if not count:
+            return
 
 
 def document(mapped, payload, history=None):
