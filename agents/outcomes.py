@@ -75,7 +75,7 @@ def read(source: KnownSource, item: Any, *, at: datetime) -> Row | Refused:
         value = Decimal(str(item.get("value", 1))).quantize(CENT)
     except (InvalidOperation, ValueError):
         value = MOST + 1
-    if not abs(value) <= MOST or isinstance(item.get("value"), bool):
+    if not value.is_finite() or abs(value) > MOST or isinstance(item.get("value"), bool):
         return Refused("The value is not a number that can be kept.", "Give one of at most 14 digits and two decimals.")
     try:
         moment = parse_time(item["time"]) if item.get("time") is not None else at

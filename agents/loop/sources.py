@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import orjson
+
 from agents.models.scope import UNASSIGNED
 from agents.rules.errors import SpecError
 from agents.rules.mapping import CompiledMapping, Mapped, compile_mapping
 from agents.sealed import KeyMissing, open_sealed
 
 SOURCES = """
-SELECT id, slug, key, secrets_sealed, signed_only, mapping, rate_limit, is_active, is_demo FROM agents_source
+SELECT id, slug, key, secrets_sealed, signed_only, mapping::text, rate_limit, is_active, is_demo
+FROM agents_source
 """
 REGIONS = "SELECT code, id FROM agents_region"
 SEGMENTS = "SELECT code, id FROM agents_segment"
@@ -52,7 +55,7 @@ class SourceRow(NamedTuple):
     key: str
     secrets_sealed: str
     signed_only: bool
-    mapping: dict[str, Any]
+    mapping: str
     rate_limit: int
     is_active: bool
     is_demo: bool
@@ -80,7 +83,7 @@ class KnownSource:
         """The mapping for events of `format`, compiled on first use."""
         compiled = self._mappings.get(format)
         if compiled is None:
-            compiled = self._mappings[format] = compile_for(self.row.mapping, format, self.scopes)
+            compiled = self._mappings[format] = compile_for(orjson.loads(self.row.mapping), format, self.scopes)
         return compiled
 
 

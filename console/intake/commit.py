@@ -220,9 +220,14 @@ def _fail(group: list[_Post], what: str) -> None:
 
 
 class Nudge:
-    """Calls `call` soon after `give`, once for many, in a thread of its own: who gives never waits for Redis."""
+    """
+    Calls `call` after `give`, in a thread of its own: who gives never waits for Redis.
 
-    def __init__(self, call: Callable[[], object]) -> None:
+    At once when nothing was called lately, and at most every `pause` seconds.
+    """
+
+    def __init__(self, call: Callable[[], object], *, pause: float = 0.005) -> None:
+        self._pause = pause
         self._call = call
         self._wanted = threading.Event()
         self._thread: threading.Thread | None = None
@@ -242,4 +247,4 @@ class Nudge:
                 self._call()
             except Exception:
                 log.exception("a wake-up failed")
-                time.sleep(1)
+            time.sleep(self._pause)

@@ -5,7 +5,7 @@ from math import ceil
 
 
 class Bucket:
-    """`rate` signals a second. A post is let in while anything is left and may overdraw it."""
+    """`rate` signals a second. A post is let in while one is left, and may overdraw what is left."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -17,7 +17,7 @@ class Bucket:
         now = time.monotonic()
         self._left = min(float(self.rate), self._left + (now - self._at) * self.rate)
         self._at = now
-        return 0 if self._left > 0 else max(1, ceil(-self._left / self.rate))
+        return 0 if self._left >= 1 else max(1, ceil((1 - self._left) / self.rate))
 
     def take(self, signals: int) -> None:
         """Count what was let in."""

@@ -13,7 +13,7 @@ from agents.loop.sources import KnownSource, load_sources
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 1.0
-MISS_SECONDS = 0.1
+MISS_SECONDS = 0.02
 REVISION = "SELECT n FROM agents_revision"
 
 

@@ -1,0 +1,191 @@
+"""The way in over HTTP, on the gunicorn that users run."""
+
+import gzip
+import json
+import socket
+import time
+import zlib
+
+import pytest
+import requests
+
+from agents.models import DeadLetter, Signal, Source
+from audit.entries import Line, record
+from tests.intake.conftest import SECRET
+from tests.intake.signing import signed
+
+EVENT = {"id": "1", "type": "visit", "account": "acme"}
+
+
+def change(**fields):
+    from django.db import transaction
+
+    with transaction.atomic():
+        Source.objects.filter(slug="web").update(**fields)
+        record(Line("source.changed", "source:web", "cli"))
+
+
+def test_what_is_answered_was_committed(door):
+    answer = door.post(EVENT)
+    assert answer.status_code == 202
+    assert answer.json() == {"accepted": 1, "duplicate": 0, "dead": 0, "refused": []}
+    assert Signal.objects.get().document == EVENT
+    assert door.post([EVENT, {**EVENT, "id": "2"}, {**EVENT, "note": 1}, {"id": "3"}, 4]).json() == {
+        "accepted": 1,
+        "duplicate": 1,
+        "dead": 2,
+        "refused": [
+            {
+                "index": 4,
+                "what": "The event is a number, not an object.",
+                "how": 'Send an object, such as {"id": "…", "type": "…"}.',
+            }
+        ],
+    }
+    assert set(DeadLetter.objects.values_list("kind", flat=True)) == {"conflict", "unmapped"}
+
+    for way in (
+        {"headers": {"Authorization": "Bearer key-of-web"}},
+        {"headers": {"X-Signalbox-Key": "key-of-web"}},
+        {"auth": ("key-of-web", "")},
+        {"params": {"key": "key-of-web"}},
+        {"params": {"access_token": "key-of-web"}},
+    ):
+        assert requests.post(f"{door.url}/in/web", json=EVENT, timeout=20, **way).json()["duplicate"] == 1
+
+    for status, path, key in (
+        (401, "/in/web", "wrong"),
+        (401, "/in/web", "é"),
+        (401, "/in/web", ""),
+        (404, "/in/nowhere", None),
+        (404, "/in/web/more", None),
+        (404, "/in/", None),
+        (401, "/v1/track", "wrong"),
+        (401, "/v1/track", ""),
+    ):
+        answer = (
+            door.post(EVENT, path=path, key=key)
+            if key != "é"
+            else requests.post(door.url + path, json=EVENT, headers={"X-Signalbox-Key": "é".encode()}, timeout=20)
+        )
+        assert answer.status_code == status, path
+        assert set(answer.json()["error"]) == {"what", "where", "how"}
+
+    for method in ("GET", "PUT", "DELETE", "PATCH"):
+        answer = requests.request(method, f"{door.url}/in/web", timeout=20)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+        assert "Authorization: Bearer" in answer.json()["error"]["how"]
+    assert requests.head(f"{door.url}/in/web", timeout=20).status_code == 405
+
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress}
+    for number, (encoding, pack) in enumerate(packed.items()):
+        raw = pack(json.dumps({**EVENT, "id": f"packed-{number}"}).encode())
+        assert door.post(raw, Content_Encoding=encoding).json()["accepted"] == 1
+    lines = "\n".join(json.dumps({**EVENT, "id": f"line-{n}"}) for n in range(3))
+    assert door.post(lines.encode(), Content_Type="application/x-ndjson").json()["accepted"] == 3
+    pieces = (
+        piece.encode()
+        for piece in (json.dumps({**EVENT, "id": "chunked"})[:9], json.dumps({**EVENT, "id": "chunked"})[9:])
+    )
+    assert door.post(pieces).json()["accepted"] == 1
+
+    handshake = requests.options(
+        f"{door.url}/in/web", headers={"WebHook-Request-Origin": "events.example.com"}, timeout=20
+    )
+    assert handshake.headers["WebHook-Allowed-Origin"] == "events.example.com"
+    assert handshake.headers["WebHook-Allowed-Rate"] == "*"
+    preflight = requests.options(f"{door.url}/v1/track", headers={"Origin": "https://shop.example"}, timeout=20)
+    assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, "*")
+
+
+def test_the_registry_is_followed_within_a_second(door):
+    assert door.post(EVENT).status_code == 202
+    change(key="renewed")
+    time.sleep(0.05)
+    assert door.post(EVENT, key="renewed").status_code == 202
+    time.sleep(1.1)
+    assert door.post(EVENT).status_code == 401
+    change(is_active=False)
+    time.sleep(1.1)
+    assert door.post(EVENT, key="renewed").status_code == 403
+    change(is_active=True, mapping={"account": "firm"})
+    time.sleep(1.1)
+    assert door.post({"id": "9", "firm": "umbrella"}, key="renewed").json()["accepted"] == 1
+    change(is_active=True, rate_limit=5)
+    time.sleep(1.1)
+    answers = [door.post([{"id": f"r{n}-{m}", "firm": "a"} for m in range(5)], key="renewed") for n in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 429, 429]
+    assert int(answers[1].headers["Retry-After"]) == 1
+    time.sleep(1)
+    assert door.post({"id": "late", "firm": "a"}, key="renewed").status_code == 202
+
+
+def test_signed_requests(door):
+    raw = json.dumps({"type": "visit", "account": "acme"}).encode()
+    for _ in range(3):
+        assert door.post(raw, key="", **signed(SECRET, raw, id="msg_1")).status_code == 202
+    assert Signal.objects.get().external_id == "msg_1"
+    packed = gzip.compress(raw)
+    for body in (raw, packed):
+        headers = signed(SECRET, body, id="msg_2")
+        assert door.post(packed, key="", Content_Encoding="gzip", **headers).status_code == 202
+    assert Signal.objects.count() == 2
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"account": "acme"}}
+    raw = json.dumps(event).encode()
+    answer = door.post(raw, key="", Content_Type="application/cloudevents+json", **signed(SECRET, raw))
+    assert answer.json()["accepted"] == 1
+    bad = signed(SECRET, raw)
+    del bad["webhook-timestamp"]
+    assert door.post(raw, **bad).status_code == 401
+    change(signed_only=True)
+    time.sleep(1.1)
+    assert door.post(raw).status_code == 401
+    segment = json.dumps({"messageId": "m1", "userId": "u1", "event": "E"}).encode()
+    assert door.post(segment, path="/v1/track").status_code == 401
+    assert door.post(segment, path="/v1/track", **signed(SECRET, segment)).json() == {"success": True}
+
+
+def test_the_key_that_browsers_put_into_the_body(door):
+    body = {"messageId": "m1", "userId": "u1", "event": "E", "writeKey": "key-of-web"}
+    assert door.post(body, path="/v1/t", key="").json() == {"success": True}
+    assert "writeKey" not in Signal.objects.get().document
+
+
+def test_without_redis_signals_are_taken_in(workspace):
+    from tests.intake.conftest import Door, make_source
+
+    make_source()
+    web = workspace.web(env={"REDIS_URL": "redis://127.0.0.1:1/0"})
+    try:
+        door = Door(web.url)
+        took = []
+        for n in range(20):
+            begun = time.perf_counter()
+            assert door.post({**EVENT, "id": str(n)}).status_code == 202
+            took.append(time.perf_counter() - begun)
+        assert Signal.objects.count() == 20
+        assert sorted(took)[10] < 0.2
+    finally:
+        web.kill()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Length: 50\r\n\r\n{",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+        "Content-Length: -1\r\n\r\n{}",
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        "Content-Type: \xe9\xff\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_a_broken_request_is_no_fault_of_the_server(door, head):
+    host, port = door.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        start = "POST /in/web HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-web\r\n"
+        line.sendall((start + head).encode("latin-1"))
+        line.shutdown(socket.SHUT_WR)
+        answer = line.recv(65536)
+    assert not answer or answer.split()[1] in (b"400", b"202", b"422"), answer
+    assert door.post({**EVENT, "id": "after"}).status_code == 202
