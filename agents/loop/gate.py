@@ -2,7 +2,7 @@
 The gate: the one place where permission to act is given (I1, I2).
 
 One transaction for as many ready actions as have a free send slot now:
- 1. Lock the slots of each connection that has something ready, and claim as many of its actions as are free.
+ 1. Lock the slots of each connection that has something ready and a slot free; claim as many of its actions.
  2. Take shared locks on everything those actions belong to, then, in the next statement, read the standing pauses.
  3. Check each: integrity, pause, stage, policy, age, approval, do-not-contact, then limits and the contact lock,
     whose rows are taken in key order.
@@ -11,19 +11,20 @@ One transaction for as many ready actions as have a free send slot now:
 What it can't lock in 200 ms goes back to `ready`, unrecorded, by rolling back.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from agents.connectors.contract import boottime
+from agents.loop.allowances import give_back, take_allowance, take_contacts
+from agents.loop.claim import Claimed, TurnedAway, claim, locks
 from agents.loop.hot import Hot
-from agents.pauses import Lock, Standing, standing, take_shared
-from agents.registry import AgentNow, ConnectionNow, Snapshot, snapshot
+from agents.pauses import Standing, standing, take_shared
+from agents.registry import ConnectionNow, Snapshot, snapshot
 from agents.rules.binding import bind
 from audit.entries import Line, append
 from audit.ids import new_ids
@@ -31,44 +32,8 @@ from audit.ids import new_ids
 PERMIT_SECONDS = 2.0
 ACTOR = "worker:gate"
 
-READY = """
-SELECT c.id FROM unnest(%s::bigint[]) AS c(id) WHERE EXISTS (
-    SELECT FROM agents_action
-    WHERE connection_id = c.id AND state = 'ready' AND not_before <= clock_timestamp())
-ORDER BY c.id
-"""
-SLOTS = "SELECT pg_advisory_xact_lock(%s, id) FROM unnest(%s::int[]) AS t(id)"
-CLAIM = """
-SELECT a.id, a.run_id, a.agent_id, a.play_id, a.play_version, a.connection_id, a.policy_id, a.region_id,
-       a.segment_id, a.account, a.contact, a.target, a.payload, a.payload_hash, a.approval_id, a.permitted_by,
-       a.received_at, a.undo_of
-FROM unnest(%s::bigint[], %s::int[]) AS c(id, slots), LATERAL (
-    SELECT * FROM agents_action
-    WHERE connection_id = c.id AND state = 'ready' AND not_before <= clock_timestamp()
-    ORDER BY not_before, id
-    LIMIT greatest(0, c.slots - (
-        SELECT count(*) FROM agents_action s WHERE s.connection_id = c.id AND s.state = 'sending'))
-    FOR UPDATE SKIP LOCKED) a
-"""
 APPROVALS = "SELECT id, state, binding, question->>'clause' FROM approvals_approval WHERE id = ANY(%s::uuid[])"
 SUPPRESSED = "SELECT contact FROM agents_donotcontact WHERE contact = ANY(%s::bytea[])"
-COUNTERS_OPEN = """
-INSERT INTO agents_counter (key, used, expires_at) SELECT key, 0, clock_timestamp() + '2 days'::interval
-FROM unnest(%s::text[]) AS t(key) ON CONFLICT DO NOTHING
-"""
-COUNTERS_TAKE = "SELECT key, used FROM agents_counter WHERE key = ANY(%s::text[]) ORDER BY key FOR UPDATE"
-COUNTERS_WRITE = """
-UPDATE agents_counter c SET used = v.used FROM unnest(%s::text[], %s::bigint[]) AS v(key, used) WHERE c.key = v.key
-"""
-CONTACTS = """
-INSERT INTO agents_contactlock AS l (contact, agent_id, action_id, taken_at, until)
-SELECT contact, agent, action, clock_timestamp(), clock_timestamp() + hours * '1 hour'::interval
-FROM unnest(%s::bytea[], %s::bigint[], %s::uuid[], %s::float8[]) AS t(contact, agent, action, hours) ORDER BY contact
-ON CONFLICT (contact) DO UPDATE
-SET agent_id = excluded.agent_id, action_id = excluded.action_id, taken_at = excluded.taken_at, until = excluded.until
-WHERE l.agent_id = excluded.agent_id OR l.until <= clock_timestamp()
-RETURNING contact
-"""
 PERMIT = """
 WITH v AS (
     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::float8[]) AS t(id, attempt, connection, timeout)
@@ -88,29 +53,6 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS v(id, state, why) WHERE a.id 
 """
 
 
-class Claimed(NamedTuple):
-    """One action as claimed, in the order of CLAIM's columns."""
-
-    id: UUID
-    run: UUID
-    agent: int
-    play: int
-    play_version: int
-    connection: int
-    policy: int
-    region: int
-    segment: int
-    account: str
-    contact: bytes | None
-    target: str
-    payload: bytes
-    payload_hash: bytes
-    approval: UUID | None
-    permitted_by: str
-    received_at: datetime
-    undo_of: UUID | None
-
-
 @dataclass(frozen=True, slots=True)
 class Permitted:
     """Leave to send one action, once, before `permit_until` (seconds on CLOCK_BOOTTIME)."""
@@ -124,14 +66,6 @@ class Permitted:
     """Its entry, from which the settlement's is made."""
 
 
-class TurnedAway(NamedTuple):
-    """`state`: refused, or held by the pause that `why` names."""
-
-    action: Claimed
-    state: str
-    why: str
-
-
 def gate(hot: Hot) -> list[Permitted]:
     """
     Permit what may be sent now; see the module for the order of locks.
@@ -142,37 +76,17 @@ def gate(hot: Hot) -> list[Permitted]:
     began = boottime()
     with hot.transaction(lock_timeout="200ms") as cursor:
         now = snapshot(cursor)
-        claimed = _claim(cursor, now)
+        claimed = claim(cursor, now)
         if not claimed:
             return []
-        take_shared(cursor, _locks(now, claimed))
+        take_shared(cursor, locks(now, claimed))
         pauses = standing(cursor)
         now = snapshot(cursor)
         passing, away = _check(cursor, now, pauses, claimed)
-        passing, over = _limit(cursor, now, passing)
-        passing, taken = _take_contacts(cursor, now, passing)
-        _give_back(cursor, now, taken)
+        passing, over = take_allowance(cursor, now, passing)
+        passing, taken = take_contacts(cursor, now, passing)
+        give_back(cursor, now, taken)
         return _write(cursor, now, passing, [*away, *over, *taken], permit_until=began + PERMIT_SECONDS)
-
-
-def _claim(cursor: Any, now: Snapshot) -> list[Claimed]:
-    ready = [row[0] for row in cursor.execute(READY, [list(now.connections)]).fetchall()]
-    if not ready:
-        return []
-    cursor.execute(SLOTS, [Lock.SLOTS, ready])
-    rows = cursor.execute(CLAIM, [ready, [now.connections[id_].slots for id_ in ready]]).fetchall()
-    return [Claimed(*row) for row in rows]
-
-
-def _locks(now: Snapshot, claimed: list[Claimed]) -> set[tuple[int, int]]:
-    keys: set[tuple[int, int]] = {(Lock.EVERYTHING, 0)}
-    for action in claimed:
-        keys.add((Lock.AGENT, action.agent))
-        keys.add((Lock.PLAY, action.play))
-        keys.add((Lock.CONNECTION, action.connection))
-        keys.update((Lock.REGION, id_) for id_ in now.regions[action.region].path)
-        keys.update((Lock.SEGMENT, id_) for id_ in now.segments[action.segment].path)
-    return keys
 
 
 def _check(
@@ -257,87 +171,6 @@ def binding_of(action: Claimed, connection: ConnectionNow, clause: str) -> bytes
         play=f"{action.play}@{action.play_version}",
         clause=clause,
     )
-
-
-def _limit(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[list[Claimed], list[TurnedAway]]:
-    """Take each agent's hourly and daily allowance, counters in key order; undoing is free."""
-    caps = {}
-    for action in passing:
-        agent = now.agents.get(action.agent)
-        if agent is not None and action.undo_of is None:
-            caps.update(_caps(agent))
-    if not caps:
-        return passing, []
-    keys = sorted(caps)
-    cursor.execute(COUNTERS_OPEN, [keys])
-    used = dict(cursor.execute(COUNTERS_TAKE, [keys]).fetchall())
-    before = dict(used)
-    within, over = [], []
-    for action in passing:
-        agent = now.agents.get(action.agent)
-        mine = _caps(agent) if agent is not None and action.undo_of is None else {}
-        full = next((key for key in mine if used[key] >= mine[key][0]), None)
-        if full:
-            over.append(TurnedAway(action, "refused", f"The limit of {mine[full][0]} {mine[full][1]} is reached."))
-            continue
-        for key in mine:
-            used[key] += 1
-        within.append(action)
-    changed = [key for key in keys if used[key] != before[key]]
-    if changed:
-        cursor.execute(COUNTERS_WRITE, [changed, [used[key] for key in changed]])
-    return within, over
-
-
-def _caps(agent: AgentNow) -> dict[str, tuple[int, str]]:
-    """Counter key → (cap, words) of the limits that the agent's policy sets, for this hour and this day (UTC)."""
-    clock = datetime.now(UTC)
-    caps = {}
-    if agent.policy.limits.hourly is not None:
-        caps[f"agent:{agent.id}:{clock:%Y%m%d%H}"] = (agent.policy.limits.hourly, "actions an hour")
-    if agent.policy.limits.daily is not None:
-        caps[f"agent:{agent.id}:{clock:%Y%m%d}"] = (agent.policy.limits.daily, "actions a day")
-    return caps
-
-
-def _take_contacts(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[list[Claimed], list[TurnedAway]]:
-    """Compare-and-set on each person: whoever holds one keeps others off until their lock ends."""
-    wanted: dict[bytes, tuple[int, UUID, float]] = {}
-    for action in passing:
-        agent = now.agents.get(action.agent)
-        if action.contact and agent is not None and action.undo_of is None and agent.policy.limits.contact_lock_hours:
-            wanted.setdefault(action.contact, (action.agent, action.id, agent.policy.limits.contact_lock_hours))
-    if not wanted:
-        return passing, []
-    contacts = sorted(wanted)
-    rows = cursor.execute(
-        CONTACTS,
-        [contacts, *([wanted[contact][n] for contact in contacts] for n in range(3))],
-    ).fetchall()
-    held = {row[0] for row in rows}
-    through, refused = [], []
-    for action in passing:
-        holder = wanted.get(action.contact) if action.contact else None
-        if holder is None or action.undo_of is not None or (action.contact in held and holder[0] == action.agent):
-            through.append(action)
-        else:
-            refused.append(
-                TurnedAway(action, "refused", "Another agent is working this person: the contact lock holds.")
-            )
-    return through, refused
-
-
-def _give_back(cursor: Any, now: Snapshot, taken: list[TurnedAway]) -> None:
-    """What the contact lock refused did not use up its agent's allowance."""
-    back: dict[str, int] = defaultdict(int)
-    for action, _, _ in taken:
-        agent = now.agents.get(action.agent)
-        for key in _caps(agent) if agent is not None else ():
-            back[key] += 1
-    if back:
-        keys = sorted(back)
-        rows = dict(cursor.execute(COUNTERS_TAKE, [keys]).fetchall())
-        cursor.execute(COUNTERS_WRITE, [keys, [max(0, rows[key] - back[key]) for key in keys]])
 
 
 def _write(
