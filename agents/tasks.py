@@ -2,8 +2,13 @@
 
 import asyncio
 import logging
-import multiprocessing
+import mmap
+import os
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -28,13 +33,39 @@ _quiet_until = 0.0
 _loop: asyncio.AbstractEventLoop | None = None
 
 
-STOPPING = multiprocessing.get_context("fork").Event()
-"""Set when the worker is asked to stop; its children see it, start nothing more and settle what is in flight."""
+_stopping = mmap.mmap(-1, 1)
+"""Not 0 when the worker is asked to stop: one byte shared with its children, who start nothing more and settle what is
+in flight. No lock goes with it, so a child killed while it looks leaves nobody waiting."""
 
 
 @worker_shutting_down.connect
 def _stop(**_: Any) -> None:
-    STOPPING.set()
+    _stopping[0] = 1
+
+
+def stopping() -> bool:
+    """Whether this worker was asked to stop."""
+    return _stopping[0] != 0
+
+
+@contextmanager
+def _finishing() -> Iterator[Callable[[], bool]]:
+    """
+    Let this process be ended by SIGTERM only once nothing is in flight; yields whether that was asked.
+
+    A stop of the whole process group (systemd's way) reaches children too, and would leave what they send unknown.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    ordinary = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGTERM, ordinary)
+        if asked:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def wake() -> bool:
@@ -63,8 +94,9 @@ def work() -> None:
     _forget_wake()
     if _loop is None:
         _loop = asyncio.new_event_loop()
-    if _loop.run_until_complete(Drain(hot, stopping=STOPPING.is_set).run()):
-        wake()
+    with _finishing() as asked:
+        if _loop.run_until_complete(Drain(hot, stopping=lambda: stopping() or asked()).run()):
+            wake()
 
 
 @shared_task(name="agents.tasks.sweep")

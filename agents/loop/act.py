@@ -23,7 +23,7 @@ IDLE_SECONDS = 0.05
 PLENTY = 16
 """Permitted at once, from which on what is ready goes before what is new."""
 LONGEST_SECONDS = 20.0
-"""After this long a drain starts nothing more; a new task goes on, so that a worker asked to stop can."""
+"""After this long a drain ends as soon as nothing is in flight, so that other tasks get a turn; a new one goes on."""
 
 
 class Drain:
@@ -41,32 +41,44 @@ class Drain:
         self.plenty = False
 
     async def run(self) -> bool:
-        """Until nothing is left (False) or LONGEST_SECONDS passed with work still there (True)."""
+        """
+        Until nothing is left (False), or until asked to stop or LONGEST_SECONDS passed (True: there may be more).
+
+        What is in flight is always waited for and settled. While it is, new work is started, so that a slow far side
+        holds back only itself. An error that isn't the database's is raised, once nothing is in flight.
+        """
         ends = time.monotonic() + LONGEST_SECONDS
-        more = False
+        broken: Exception | None = None
         while True:
-            over = time.monotonic() > ends or self.stopping()
-            moved = 0 if over else self._start()
-            more = bool(moved)
+            idle = not self.in_flight and not self.unsettled
+            over = self.stopping() or broken is not None or (idle and time.monotonic() > ends)
+            moved = 0
+            if not over:
+                try:
+                    moved = self._start()
+                except Exception as error:
+                    broken = error
+                    continue
             if not self.in_flight and not self.unsettled:
+                if broken is not None:
+                    raise broken
                 if not moved:
                     return over
                 continue
             await self._gather(GATHER_SECONDS if moved else IDLE_SECONDS)
             self._settle()
-            if over and not self.in_flight and not self.unsettled:
-                return more or over
 
     def _start(self) -> int:
         """Permit what has a free slot, after deciding a batch unless much was ready anyway; how much moved."""
-        moved = 0
+        moved = 1 if self.plenty else 0
         try:
             if not self.plenty:
                 moved = decide(self.hot).signals
+            self.plenty = False
             permitted = gate(self.hot)
         except psycopg.errors.LockNotAvailable:
             return 1
-        except psycopg.OperationalError:
+        except psycopg.Error:
             log.warning("the loop waits for the database", exc_info=True)
             return 0
         self.plenty = len(permitted) >= PLENTY

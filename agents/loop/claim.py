@@ -8,9 +8,10 @@ from agents.pauses import Lock
 from agents.registry import Snapshot
 
 READY = """
-SELECT c.id FROM unnest(%s::bigint[]) AS c(id) WHERE EXISTS (
+SELECT c.id FROM unnest(%s::bigint[], %s::int[]) AS c(id, slots) WHERE EXISTS (
     SELECT FROM agents_action
     WHERE connection_id = c.id AND state = 'ready' AND not_before <= clock_timestamp())
+AND slots > (SELECT count(*) FROM agents_action s WHERE s.connection_id = c.id AND s.state = 'sending')
 ORDER BY c.id
 """
 SLOTS = "SELECT pg_advisory_xact_lock(%s, id) FROM unnest(%s::int[]) AS t(id)"
@@ -61,11 +62,13 @@ class TurnedAway(NamedTuple):
 
 def claim(cursor: Any, now: Snapshot) -> list[Claimed]:
     """
-    Lock the slots of each connection that has something ready, in order of their ids, and claim what is free.
+    Lock the slots of each connection that has something ready and a slot free, in order of their ids, and claim.
 
-    Slots stay locked until the transaction ends, so what two gates have in flight together never passes them.
+    Slots are counted again once locked, and stay locked until the transaction ends, so what two gates have in flight
+    together never passes them.
     """
-    ready = [row[0] for row in cursor.execute(READY, [list(now.connections)]).fetchall()]
+    ids = list(now.connections)
+    ready = [row[0] for row in cursor.execute(READY, [ids, [now.connections[id_].slots for id_ in ids]]).fetchall()]
     if not ready:
         return []
     cursor.execute(SLOTS, [Lock.SLOTS, ready])

@@ -1,5 +1,6 @@
 """The hot path's own connection to PostgreSQL: raw psycopg, one a process, prepared statements, short timeouts."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ def connect(**session: str) -> psycopg.Connection[Any]:
     """
     A new autocommit connection to the primary, bypassing any pooler's sharing of session state.
 
+    Its `application_name` ends in this process's id, so that a lock in pg_stat_activity can be laid at someone's door.
     Text goes out in binary, so that arrays of it need no escaping; JSON comes in through orjson.
     """
     database = settings.DATABASES["default"]
@@ -42,7 +44,7 @@ def connect(**session: str) -> psycopg.Connection[Any]:
         **{key: value for key, value in options.items() if value not in ("", None)},
         autocommit=True,
         prepare_threshold=1,
-        application_name="signalbox loop",
+        application_name=f"signalbox loop {os.getpid()}",
         options=" ".join(f"-c {name}={value}" for name, value in {**SESSION, **session}.items()),
     )
     connection.adapters.register_dumper(str, StrBinaryDumper)
