@@ -72,7 +72,7 @@ CLOUDEVENTS: Spec = {
     "id": {"join": ["source", "id"]},
     "type": "type",
     "time": "time",
-    "account": ["data.account", "data.account_id", "data.company_id", "data.company", "subject"],
+    "account": ["data.account", "data.account_id", "data.company_id", "data.company", "subject", "source"],
     "account_name": ["data.account_name", "data.company_name", "data.company"],
     "person": ["data.person", "data.name"],
     "email": "data.email",

@@ -6,7 +6,6 @@ import socket
 import time
 import zlib
 
-import pytest
 import requests
 
 from agents.models import DeadLetter, Signal, Source
@@ -169,23 +168,23 @@ def test_without_redis_signals_are_taken_in(workspace):
         web.kill()
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        "Content-Length: 50\r\n\r\n{",
-        "Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
-        "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
-        "Content-Length: -1\r\n\r\n{}",
-        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
-        "Content-Type: \xe9\xff\r\nContent-Length: 2\r\n\r\n{}",
-    ],
-)
-def test_a_broken_request_is_no_fault_of_the_server(door, head):
+BROKEN = [
+    "Content-Length: 50\r\n\r\n{",
+    "Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
+    "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    "Content-Length: -1\r\n\r\n{}",
+    "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+    "Content-Type: \xe9\xff\r\nContent-Length: 2\r\n\r\n{}",
+]
+
+
+def test_a_broken_request_is_no_fault_of_the_server(door):
     host, port = door.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as line:
-        start = "POST /in/web HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-web\r\n"
-        line.sendall((start + head).encode("latin-1"))
-        line.shutdown(socket.SHUT_WR)
-        answer = line.recv(65536)
-    assert not answer or answer.split()[1] in (b"400", b"202", b"422"), answer
+    for head in BROKEN:
+        with socket.create_connection((host, int(port)), timeout=10) as line:
+            start = "POST /in/web HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-web\r\n"
+            line.sendall((start + head).encode("latin-1"))
+            line.shutdown(socket.SHUT_WR)
+            answer = line.recv(65536)
+        assert not answer or answer.split()[1] in (b"400", b"202", b"422"), (head, answer)
     assert door.post({**EVENT, "id": "after"}).status_code == 202
