@@ -1,9 +1,9 @@
 """Every address of the console."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from console import health
-from console.views import inbox, me, search, sign_in, styleguide
+from console.views import inbox, me, pauses, search, sign_in, styleguide
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live),
@@ -24,6 +24,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<uuid:pk>/approve", inbox.approve, name="question-approve"),
     path("inbox/<uuid:pk>/reject", inbox.reject, name="question-reject"),
     path("inbox/<uuid:pk>/take-back", inbox.take_back, name="question-take-back"),
+    path("pauses", pauses.board, name="pauses"),
+    path("pauses/quick", pauses.quick, name="pause-quick"),
+    path("pauses/new", pauses.new, name="pause-new"),
+    path("pauses/history", pauses.history, name="pause-history"),
+    path("pauses/<int:pk>/resume", pauses.resume, name="pause-resume"),
+    path("", include("console.urls_nouns")),
+    path("", include("console.urls_agents")),
     path("search", search.search, name="search"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
 ]
