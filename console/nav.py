@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, IntegerField, Q, Subquery
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -56,6 +56,8 @@ ADMIN_PLACES = (
     Place("people", "People", "users", "w"),
     Place("do-not-contact", "Do not contact", "user-x", "d"),
 )
+MOST = 99
+"""How far the rail counts; beyond it says "99+"."""
 THUMBS = ("inbox", "incidents", "pauses", "home")
 
 
@@ -66,7 +68,14 @@ class Link:
     place: Place
     href: str
     current: bool
-    count: int = 0
+    count: str = ""
+
+
+class CountOf(Subquery):
+    """How many rows a (bounded) query has, as part of another one."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
 
 
 class Shell:
@@ -83,7 +92,7 @@ class Shell:
         path = self.request.path
         current = path == href or (href != "/" and path.startswith(href.rstrip("/") + "/"))
         counts = {"inbox": "inbox_count", "incidents": "incident_count"}
-        return Link(place, href, current, getattr(self, counts[place.name]) if place.name in counts else 0)
+        return Link(place, href, current, getattr(self, counts[place.name]) if place.name in counts else "")
 
     @cached_property
     def places(self) -> list[Link]:
@@ -104,14 +113,27 @@ class Shell:
         return [by_name[name] for name in THUMBS if name in by_name]
 
     @cached_property
-    def inbox_count(self) -> int:
-        """Questions that wait for this person."""
-        return access.waiting_for(self.person).order_by().count()
+    def _facts(self) -> dict[str, Any]:
+        """The counts and signs of the frame, in one statement."""
+        waiting = access.waiting_for(self.person).order_by().values("pk")[: MOST + 1]
+        incidents = Incident.objects.exclude(state=Incident.State.RESOLVED).order_by().values("pk")[: MOST + 1]
+        found = Person.objects.filter(pk=self.person.pk).values_list(
+            CountOf(waiting),
+            CountOf(incidents),
+            Exists(Agent.objects.filter(stage__in=("supervised", "autonomous"))),
+            Exists(Person.objects.filter(is_demo=True)),
+        )
+        return dict(zip(("inbox", "incidents", "live", "demo"), found[0], strict=True))
 
-    @cached_property
-    def incident_count(self) -> int:
-        """Incidents that nobody has resolved."""
-        return Incident.objects.exclude(state=Incident.State.RESOLVED).count()
+    @property
+    def inbox_count(self) -> str:
+        """How many questions wait for this person; empty for none."""
+        return _words(self._facts["inbox"])
+
+    @property
+    def incident_count(self) -> str:
+        """How many incidents nobody has resolved; empty for none."""
+        return _words(self._facts["incidents"])
 
     @cached_property
     def pauses(self) -> list[Pause]:
@@ -128,15 +150,19 @@ class Shell:
         """The moment of the page, for its printed foot."""
         return timezone.now()
 
-    @cached_property
+    @property
     def mode(self) -> str:
         """`live` while any agent acts on the outside world, else `shadow`."""
-        return "live" if Agent.objects.filter(stage__in=("supervised", "autonomous")).exists() else "shadow"
+        return "live" if self._facts["live"] else "shadow"
 
-    @cached_property
+    @property
     def demo(self) -> bool:
         """Whether the demo workspace is still here."""
-        return Person.objects.filter(is_demo=True).exists()
+        return bool(self._facts["demo"])
+
+
+def _words(count: int | None) -> str:
+    return f"{MOST}+" if count and count > MOST else str(count or "")
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

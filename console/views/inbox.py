@@ -21,6 +21,7 @@ from approvals.models import Approval
 from approvals.questions import Stale
 from console.asked import REASONS, Asked, asked
 from console.views import page
+from console.views.me import signed_in
 from console.views.search import address
 
 SIZE = 25
@@ -36,7 +37,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:
-    questions_ = access.waiting_for(request.user)
+    questions_ = access.waiting_for(signed_in(request))
     rows = list(asked(_after(questions_, request.GET.get("after", ""))[: SIZE + 1]))
     newest = questions_.order_by("-id").values_list("pk", flat=True).first()
     count = questions_[:MOST].count()
@@ -53,7 +54,8 @@ def _waiting(request: HttpRequest) -> dict[str, Any]:
 
 def _after(waiting: QuerySet[Approval], cursor: str) -> QuerySet[Approval]:
     """The questions that expire after the one named; from the start when it is none."""
-    last = Approval.objects.filter(pk=_uuid(cursor)).first() if cursor else None
+    id_ = _uuid(cursor)
+    last = Approval.objects.filter(pk=id_).first() if id_ else None
     if last is None:
         return waiting
     return waiting.filter(Q(expires_at__gt=last.expires_at) | Q(expires_at=last.expires_at, pk__gt=last.pk))
@@ -75,10 +77,11 @@ def decided(request: HttpRequest) -> HttpResponse:
     found = Approval.objects.exclude(state="waiting").filter(decided_at__gte=timezone.now() - timedelta(days=KEPT_DAYS))
     mine = request.GET.get("by") == "me"
     if mine:
-        found = found.filter(decided_by=request.user)
-    at, _, id_ = request.GET.get("before", "").partition("_")
-    if _moment(at) and _uuid(id_):
-        found = found.filter(Q(decided_at__lt=_moment(at)) | Q(decided_at=_moment(at), pk__lt=_uuid(id_)))
+        found = found.filter(decided_by=signed_in(request))
+    before, _, id_ = request.GET.get("before", "").partition("_")
+    at, last_id = _moment(before), _uuid(id_)
+    if at and last_id:
+        found = found.filter(Q(decided_at__lt=at) | Q(decided_at=at, pk__lt=last_id))
     rows = list(asked(found.select_related("decided_by").order_by("-decided_at", "-id")[: SIZE + 1]))
     last = rows[SIZE - 1].approval if len(rows) > SIZE else None
     context = {
@@ -86,7 +89,7 @@ def decided(request: HttpRequest) -> HttpResponse:
         "older": f"{last.decided_at:%Y-%m-%dT%H:%M:%S.%f}_{last.pk}" if last else "",
         "mine": mine,
         "days": KEPT_DAYS,
-        "count": access.waiting_for(request.user)[:MOST].count(),
+        "count": access.waiting_for(signed_in(request))[:MOST].count(),
     }
     return page.render(request, "inbox/decided.html", context)
 
@@ -100,8 +103,8 @@ def question(request: HttpRequest, pk: UUID) -> HttpResponse:
     open_ = approval.state == "waiting"
     context = {
         "one": one,
-        "action": Action.objects.filter(pk=_uuid(approval.subject.partition(":")[2])).first(),
-        "may_answer": open_ and access.may_answer(request.user, approval),
+        "action": Action.objects.filter(pk=approval.subject.partition(":")[2]).first(),
+        "may_answer": open_ and access.may_answer(signed_in(request), approval),
         "may_take_back": approval.decided_by_id == request.user.pk and _can_still(approval),
         "reject_reasons": REASONS,
         "run_href": address("run", one.question["run"]) if one.question.get("run") else "",
@@ -119,7 +122,7 @@ def _can_still(approval: Approval) -> bool:
 def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A yes to exactly what was shown: the form posts its binding back."""
     try:
-        approval = questions.approve(pk, person=request.user, binding=_binding(request))
+        approval = questions.approve(pk, person=signed_in(request), binding=_binding(request))
     except Stale as stale:
         return _stale(request, stale)
     except Approval.DoesNotExist:
@@ -141,7 +144,7 @@ def approve_all(request: HttpRequest) -> HttpResponse:
     said, late = 0, []
     for one in found:
         try:
-            questions.approve(one.pk, person=request.user, binding=_bytes(picked[str(one.pk)]))
+            questions.approve(one.pk, person=signed_in(request), binding=_bytes(picked[str(one.pk)]))
             said += 1
         except Stale as stale:
             late.append(f"{Asked(stale.approval, None).sentence}: {stale.why}")
@@ -161,7 +164,7 @@ def reject(request: HttpRequest, pk: UUID) -> HttpResponse:
         return page.trouble(request, status=422, title="Say why.", text="A no needs one of the reasons beside it.")
     note = request.POST.get("note", "").strip()[:500]
     try:
-        approval = questions.reject(pk, person=request.user, binding=_binding(request), reason=reason, note=note)
+        approval = questions.reject(pk, person=signed_in(request), binding=_binding(request), reason=reason, note=note)
     except Stale as stale:
         return _stale(request, stale)
     except Approval.DoesNotExist:
@@ -174,7 +177,7 @@ def reject(request: HttpRequest, pk: UUID) -> HttpResponse:
 def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Undo one's own yes while the action has not left."""
     get_object_or_404(Approval, pk=pk)
-    if not questions.take_back(pk, person=request.user):
+    if not questions.take_back(pk, person=signed_in(request)):
         text = f"It left {questions.UNDO_SECONDS} s after the yes. Its run says what became of it."
         return page.trouble(request, status=409, title="Too late to take back.", text=text)
     messages.info(request, "Taken back: nothing is sent.")
@@ -189,7 +192,7 @@ def _next(request: HttpRequest, approval: Approval) -> HttpResponse:
         return page.render(request, "inbox/inbox.html", _waiting(request), fragment=("waiting", "news"))
     if request.POST.get("from") != "question":
         return page.redirect(request, "inbox")
-    waiting = access.waiting_for(request.user)
+    waiting = access.waiting_for(signed_in(request))
     following = _after(waiting, str(approval.pk)).first() or waiting.first()
     return page.redirect(request, "question", following.pk) if following else page.redirect(request, "inbox")
 

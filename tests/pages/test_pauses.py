@@ -1,0 +1,182 @@
+"""Pause: the board says what is so, closing and opening say what they do, and nothing is called paused too early."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from agents import pauses
+from agents.models import Action, Pause, Region, Segment
+from agents.pauses import Section
+from audit.models import Entry
+from console.until import parse_until
+from tests.deciding import furnish
+
+
+@pytest.fixture
+def world(alice, workspace):
+    return furnish(alice)
+
+
+@pytest.fixture
+def olga(person):
+    return person("Olga", role="ops")
+
+
+def region(code):
+    return Region.objects.get(code=code)
+
+
+def test_what_it_stops_is_shown_before_and_done_after(world, client, olga):
+    world.ask(3, region="emea/de")
+    world.ask(2, region="amer")
+    first = Action.objects.filter(region=region("emea/de")).order_by("id").first()
+    Action.objects.filter(pk=first.pk).update(state="sending", flight_until=timezone.now() + timedelta(minutes=5))
+    client.force_login(olga)
+    asked = client.get("/pauses/new", {"region": "emea"})
+    text = " ".join(asked.content.decode().split())
+    assert "Pause EMEA?" in text
+    assert "Concerns 1 agent: Inbound intent." in text
+    for number, fate in ((1, "in flight"), (0, "queued"), (2, "waiting for a yes")):
+        assert f'<strong class="num">{number}</strong> {fate}' in text
+    assert not Pause.objects.exists()
+    answer = client.post("/pauses/new", {"region": "emea", "reason": "Wrong messages", "until": "2h"})
+    pause = Pause.objects.get()
+    assert (answer.status_code, answer["Location"]) == (303, f"/pauses#pause-{pause.pk}")
+    assert (pause.region, pause.reason, pause.set_by) == (region("emea"), "Wrong messages", olga)
+    assert timedelta(hours=1, minutes=59) < pause.until - timezone.now() <= timedelta(hours=2)
+    entry = Entry.objects.get(subject=f"pause:{pause.pk}")
+    assert (entry.verb, entry.actor, entry.region) == ("pause.set", olga.actor, "emea")
+    board = client.get("/pauses").content.decode()
+    assert "Pausing (1 in flight)" in board
+    Action.objects.filter(pk=first.pk).update(state="delivered")
+    assert "Pausing" not in client.get("/pauses").content.decode()
+
+
+def test_the_board_tells_paused_partly_and_running_apart(world, client, olga):
+    pauses.set_pause(Section(region=region("emea")), reason="x", actor="cli")
+    pauses.set_pause(Section(region=region("apac"), segment=Segment.objects.get(code="smb")), reason="x", actor="cli")
+    client.force_login(olga)
+    from console.views.pauses import _cell, standing
+
+    held = list(standing())
+
+    def words(where=None, what=None):
+        segment = Segment.objects.get(code=what) if what else None
+        return _cell(held, [], region=region(where) if where else None, segment=segment).words
+
+    assert words("emea") == words("emea/de") == words("emea/de", "smb") == "Paused"
+    assert words("apac", "smb") == "Paused"
+    assert words() == words("apac") == words(None, "smb") == "Partly"
+    assert words("amer") == words("amer", "smb") == words("apac", "enterprise") == "Running"
+    text = client.get("/pauses").content.decode()
+    assert text.count("Paused") >= 4
+
+
+def test_resuming_names_what_still_holds(world, client, olga):
+    wide = pauses.set_pause(Section(region=region("emea")), reason="x", actor="cli")
+    pauses.set_pause(Section(agent=world.agent), reason="y", actor="cli")
+    pauses.set_pause(Section(region=region("amer")), reason="z", actor="cli")
+    client.force_login(olga)
+    text = client.get(f"/pauses/{wide.pk}/resume").content.decode()
+    note = text[text.index("Stays paused by others") :].split("</p>")[0]
+    assert "Inbound intent" in note
+    assert "AMER" not in note
+    wide.refresh_from_db()
+    assert wide.lifted_at is None
+    page = client.post(f"/pauses/{wide.pk}/resume", follow=True).content.decode()
+    assert "EMEA goes on. Still paused there: Inbound intent." in page
+    again = client.post(f"/pauses/{wide.pk}/resume")
+    assert again.status_code == 409
+    assert "Olga resumed it at" in again.content.decode()
+    assert "Olga" in client.get("/pauses/history").content.decode()
+
+
+def test_when_the_lock_is_held_nothing_changes_and_it_says_so(world, client, olga, workspace):
+    client.force_login(olga)
+    with workspace.connect() as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [pauses.Lock.REGION, region("emea").pk])
+        answer = client.post("/pauses/new", {"region": "emea", "reason": "Drill"})
+    assert answer.status_code == 409
+    assert "Nothing was changed" in answer.content.decode()
+    assert not Pause.objects.exists()
+
+
+def test_quick_has_each_region_a_click_away_with_its_reach(world, client, olga):
+    world.ask(2, region="emea/de")
+    client.force_login(olga)
+    answer = client.get("/pauses/quick", headers={"HX-Request": "true", "HX-Target": "dialog"})
+    text = " ".join(answer.content.decode().split())
+    assert "<html" not in text
+    emea = text[text.index("<strong>EMEA") :].split("</li>")[0]
+    assert "2 questions wait" in emea
+    assert 'name="region" value="emea"' in emea
+    client.post("/pauses/new", {"region": "emea", "reason": "Freeze"})
+    assert Pause.objects.get().region == region("emea")
+
+
+def test_who_may_not_pause_learns_who_can(world, client, bob, olga):
+    client.force_login(bob)
+    text = client.get("/pauses/quick").content.decode()
+    assert "Olga" in text
+    assert "because ops manager" in text
+    assert client.get("/pauses").status_code == 200
+    assert client.get("/pauses/new").status_code == 403
+    assert client.post("/pauses/new", {"reason": "Drill"}).status_code == 403
+    pause = pauses.set_pause(Section(), reason="x", actor="cli")
+    assert client.post(f"/pauses/{pause.pk}/resume").status_code == 403
+    pause.refresh_from_db()
+    assert pause.lifted_at is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"region": "atlantis"}, {"reason": "Whim"}, {"until": "soon"}, {"until_at": "2001-01-01T10:00"},
+              {"reason": "Other"}]
+)  # fmt: skip
+def test_a_form_that_does_not_hold_pauses_nothing(world, client, olga, wrong):
+    client.force_login(olga)
+    assert client.post("/pauses/new", {"reason": "Drill", **wrong}).status_code == 422
+    assert not Pause.objects.exists()
+
+
+def test_the_command_line_pauses_and_resumes(world):
+    out = StringIO()
+    call_command("pause", region="emea", reason="drill", until="2h", stdout=out)
+    pause = Pause.objects.get()
+    assert f"EMEA: paused. Resume it with: manage.py resume {pause.pk}" in out.getvalue()
+    assert Entry.objects.get(verb="pause.set").actor == "cli"
+    call_command("resume", str(pause.pk), stdout=out)
+    pause.refresh_from_db()
+    assert pause.lifted_at
+    for options in ({}, {"everything": True, "region": "emea"}, {"region": "mars"}, {"region": "emea", "until": "x"}):
+        with pytest.raises(CommandError):
+            call_command("pause", reason="drill", stdout=out, **options)
+    with pytest.raises(CommandError, match="already goes on"):
+        call_command("resume", str(pause.pk), stdout=out)
+    assert Pause.objects.count() == 1
+
+
+def test_until_is_read_as_people_write_it():
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    assert parse_until("90m", now=now) == now + timedelta(minutes=90)
+    assert parse_until("2 h", now=now) == now + timedelta(hours=2)
+    assert parse_until("never", now=now) is None
+    with timezone.override("Europe/Berlin"):
+        assert parse_until("2026-11-22T09:00", now=now) == datetime(2026, 11, 22, 8, tzinfo=UTC)
+    for wrong in ("tomorrow", "0m", "2026-11-20T09:00", "900d", "2026-13-40T09:00"):
+        with pytest.raises(ValueError):
+            parse_until(wrong, now=now)
+
+
+def test_the_boards_queries_do_not_grow(world, client, olga):
+    for code in ("emea", "amer", "apac", "emea/de"):
+        pauses.set_pause(Section(region=region(code)), reason="x", actor="cli")
+    client.force_login(olga)
+    client.get("/pauses")
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/pauses")
+    assert len(captured) <= 13, [one["sql"][:90] for one in captured]
