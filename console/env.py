@@ -20,6 +20,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRETS = frozenset({"SIGNALBOX_SECRET_KEY", "SIGNALBOX_ENCRYPTION_KEYS", "SIGNALBOX_IDENTITY_KEY"})
+LOCAL = ("postgresql", "postgres")
+"""Schemes whose address may name no host: PostgreSQL is then reached through its socket."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -99,7 +101,7 @@ class _Reader:
         if not text:
             return ""
         parts = split_url(text)
-        if parts and parts.scheme in schemes and (parts.hostname or parts.query):
+        if parts and parts.scheme in schemes and (parts.hostname or parts.scheme in LOCAL):
             return text
         self.wrong(number, f"{name} is not an address this can use.", f"Write it as {example}.")
         return default

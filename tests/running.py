@@ -69,10 +69,11 @@ class Process:
     name: str = "process"
     log: Path = field(default_factory=lambda: Path(tempfile.mkstemp(prefix="signalbox-test-", suffix=".log")[1]))
     cwd: Path = ROOT
+    identity: process.Identity = field(default_factory=process.Identity)
     child: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        program = process.Program(self.name, self.argv, self.log, self.cwd, self.env)
+        program = process.Program(self.name, self.argv, self.log, self.cwd, self.env, identity=self.identity)
         self.child = process.spawn(program)
 
     @property

@@ -82,10 +82,11 @@ class Postgres:
 
     name = "postgres"
 
-    def __init__(self, var: Path, password: str) -> None:
-        """Choose the binaries and the user; raise EngineFault if there is no PostgreSQL that opens the data."""
+    def __init__(self, var: Path, password: str, *, identity: process.Identity | None = None) -> None:
+        """Choose the binaries and the user to run as (default: `process.unprivileged`); raise EngineFault if there is
+        no PostgreSQL that opens the data."""
         self.data, self.log, self.secret = var / "postgres", var / "log" / "postgres.log", password
-        self.identity = process.unprivileged()
+        self.identity = identity or process.unprivileged()
         self.binaries = self._choose()
         owner = self.identity.uid if not self.identity.namespace else None
         self.socket = ports.socket_folder(var / "run" / "postgres", name=SOCKET, owner=owner)
