@@ -1,0 +1,166 @@
+"""Changes of an agent: its job and people, its scorecard and plays, its stage."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from agents.changes.seen import changed, check
+from agents.models import Agent, Play, Stage
+from agents.readiness import AT_WORK, Item, missing
+from agents.rules.errors import Faults
+from agents.rules.plays import compile_choices
+from agents.rules.scoring import compile_scorecard
+from approvals.models import Person
+from audit.entries import Line, record
+
+LIVE = (Stage.SUPERVISED, Stage.AUTONOMOUS)
+NEXT: dict[str, tuple[str, ...]] = {
+    Stage.DRAFT: (Stage.SHADOW, Stage.RETIRED),
+    Stage.SHADOW: (Stage.SUPERVISED, Stage.DRAFT, Stage.RETIRED),
+    Stage.SUPERVISED: (Stage.AUTONOMOUS, Stage.SHADOW, Stage.RETIRED),
+    Stage.AUTONOMOUS: (Stage.SUPERVISED, Stage.SHADOW, Stage.RETIRED),
+    Stage.RETIRED: (Stage.DRAFT,),
+}
+"""From each stage, those that may follow it; the first is the way forward."""
+
+
+class NotReady(Exception):
+    """The agent lacks something that the stage needs: `items`."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+        super().__init__(" ".join(f"{item.title}: {item.text}" for item in items))
+
+
+def details_of(agent: Agent) -> dict[str, Any]:
+    """What `change_agent` changes."""
+    return {"name": agent.name, "job": agent.job, "deputy": _who(agent.deputy_id)}
+
+
+def thinking_of(agent: Agent) -> dict[str, Any]:
+    """What `change_thinking` changes."""
+    return {"scorecard": agent.scorecard, "choices": agent.choices}
+
+
+def create_agent(
+    *,
+    actor: str,
+    name: str,
+    job: str,
+    owner: Person | None,
+    deputy: Person | None = None,
+    built_by: Person | None = None,
+) -> Agent:
+    """A new draft, its slug made of its name. ValidationError by field."""
+    agent = Agent(name=name, job=job, owner=owner, deputy=deputy, built_by=built_by, slug=_slug(name))
+    agent.full_clean()
+    with transaction.atomic():
+        agent.save()
+        _record("agent.created", agent, actor, **changed({}, {**details_of(agent), "owner": _who(agent.owner_id)}))
+    return agent
+
+
+def change_agent(agent: Agent, *, actor: str, seen: str = "", **details: Any) -> Agent:
+    """Change name, job or deputy. ChangedSince when `seen` no longer holds; ValidationError by field."""
+    with transaction.atomic():
+        agent = _locked(agent)
+        before = details_of(agent)
+        check(seen, before, subject=f"agent:{agent.slug}")
+        for name, value in details.items():
+            setattr(agent, name, value)
+        agent.full_clean()
+        detail = changed(before, details_of(agent))
+        if detail:
+            agent.save(update_fields=list(details))
+            _record("agent.changed", agent, actor, **detail)
+    return agent
+
+
+def hand_over(agent: Agent, *, actor: str, owner: Person, why: str) -> Agent:
+    """Make `owner` accountable from now on; whoever was goes. A deputy who becomes owner is deputy no longer."""
+    with transaction.atomic():
+        agent = _locked(agent)
+        if not owner.is_active:
+            raise ValidationError({"owner": f"{owner.name} is no longer active: name someone who is."})
+        before = {"owner": _who(agent.owner_id), "deputy": _who(agent.deputy_id)}
+        agent.owner = owner
+        if agent.deputy_id == owner.pk:
+            agent.deputy = None
+        detail = changed(before, {"owner": _who(agent.owner_id), "deputy": _who(agent.deputy_id)})
+        if detail:
+            agent.save(update_fields=["owner", "deputy"])
+            _record("agent.changed", agent, actor, why=why, **detail)
+    return agent
+
+
+def change_thinking(
+    agent: Agent, *, actor: str, scorecard: dict[str, Any], choices: list[dict[str, Any]], seen: str = ""
+) -> Agent:
+    """Put a scorecard and a choice of plays in force. SpecError lists all that is wrong in either; ChangedSince."""
+    compile_thinking(scorecard, choices)
+    with transaction.atomic():
+        agent = _locked(agent)
+        before = thinking_of(agent)
+        check(seen, before, subject=f"agent:{agent.slug}")
+        agent.scorecard, agent.choices = scorecard, choices
+        detail = changed(before, thinking_of(agent))
+        if detail:
+            agent.save(update_fields=["scorecard", "choices"])
+            _record("agent.changed", agent, actor, **detail)
+    return agent
+
+
+def compile_thinking(scorecard: Any, choices: Any) -> tuple[Any, Any]:
+    """Both compiled, against the plays there are; SpecError with the faults of both."""
+    faults, out = Faults(), []
+    plays = set(Play.objects.values_list("slug", flat=True))
+    with faults.gather():
+        out.append(compile_scorecard(scorecard))
+    with faults.gather():
+        out.append(compile_choices(choices, plays=plays))
+    faults.raise_any()
+    return out[0], out[1]
+
+
+def set_stage(agent: Agent, *, actor: str, stage: str, before: str = "", why: str = "") -> Agent:
+    """
+    Move it to another stage, from where it was when shown (`before`).
+
+    NotReady when it lacks what work needs; ValidationError for a step that NEXT does not know or a stage that has
+    changed since. Its first day in supervised or autonomous is kept as `live_since`.
+    """
+    with transaction.atomic():
+        agent = _locked(agent)
+        if before and agent.stage != before:
+            raise ValidationError(f"It is in {agent.get_stage_display().lower()} by now: look again.")
+        if stage not in NEXT[agent.stage]:
+            raise ValidationError(f"From {agent.get_stage_display().lower()} it can't go to {stage}.")
+        if stage in AT_WORK and (items := missing(agent)):
+            raise NotReady(items)
+        was, agent.stage = agent.stage, stage
+        if stage in LIVE and agent.live_since is None:
+            agent.live_since = timezone.now()
+        agent.save(update_fields=["stage", "live_since"])
+        _record("agent.stage", agent, actor, before=str(was), after=str(stage), **({"why": why} if why else {}))
+    return agent
+
+
+def _slug(name: str) -> str:
+    slug = slugify(name)[:70] or "agent"
+    taken = set(Agent.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
+    return next(one for n in range(1, len(taken) + 2) if (one := slug if n == 1 else f"{slug}-{n}") not in taken)
+
+
+def _who(pk: int | None) -> str | None:
+    return None if pk is None else f"person:{pk}"
+
+
+def _locked(agent: Agent) -> Agent:
+    return Agent.objects.select_for_update(of=("self",)).select_related("owner", "deputy", "policy").get(pk=agent.pk)
+
+
+def _record(verb: str, agent: Agent, actor: str, **detail: Any) -> None:
+    record(Line(verb, f"agent:{agent.slug}", actor, agent=agent.slug, detail=detail))

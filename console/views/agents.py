@@ -1,0 +1,194 @@
+"""Agents: the list, and one agent with everything that says whether it deserves its freedom."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from agents import access
+from agents.changes.agent import NEXT
+from agents.figures import lately, waiting
+from agents.health import health
+from agents.models import Action, Agent, Incident, Pause, Play, Policy, Stage
+from agents.models.action import State
+from agents.readiness import AT_WORK, readiness
+from agents.results import Results, first_month, results, track_record
+from agents.rules.conditions import compile_condition
+from agents.rules.errors import SpecError
+from agents.rules.metrics import metric_words, rate_words
+from audit.ids import floor_id
+from console.views import page
+from console.views.boundaries import columns, limits_of, names
+from console.views.roster import STATES, roster
+from console.views.runs import lines
+
+MEANS = {
+    Stage.DRAFT: "It hears nothing and does nothing.",
+    Stage.SHADOW: "It decides on every signal it hears and records what it would have done. It sends nothing.",
+    Stage.SUPERVISED: "It acts, and a person says yes to every action first.",
+    Stage.AUTONOMOUS: "It acts alone inside its boundaries, and asks where they say so.",
+    Stage.RETIRED: "It is out of service for good; its history stays.",
+}
+ATTENTION_DAYS = 7
+SEVERAL = 10
+
+
+def agents(request: HttpRequest) -> HttpResponse:
+    """Every agent, the retired too; `?owner=me` is where an owner lands."""
+    context = {
+        "roster": roster(request, Agent.objects.all()),
+        "stages": Stage.choices,
+        "states": STATES,
+        "may_build": access.may(request.user, access.BUILD),
+    }
+    return page.render(request, "agents/list.html", context, fragment="board")
+
+
+def agent(request: HttpRequest, slug: str) -> HttpResponse:
+    """One agent; the part that says what goes on now is asked for anew while it is open."""
+    found = named(slug)
+    recent = lately()
+    measured = results([found]).get(found.pk)
+    hour, day = recent.failures(found.pk)
+    context = {
+        "agent": found,
+        "health": health([found], recent)[found.pk],
+        "hour": hour,
+        "day": day,
+        "waiting": waiting().get(slug),
+        "attention": _attention(found),
+        "runs": _recent(found),
+        "may_build": access.may(request.user, access.BUILD, found),
+    }
+    if not getattr(request, "htmx", False):
+        context |= _standing(request, found, measured)
+    return page.render(request, "agents/agent.html", context, fragment="now")
+
+
+def named(slug: str, queryset: QuerySet[Agent] | None = None) -> Agent:
+    """The agent of that slug with its people, metric and policy; 404."""
+    base = Agent.objects.all() if queryset is None else queryset
+    return get_object_or_404(
+        base.select_related("owner", "deputy", "built_by", "metric", "policy__published_by"), slug=slug
+    )
+
+
+def _standing(request: HttpRequest, agent: Agent, measured: Results | None) -> dict[str, Any]:
+    items = readiness(agent)
+    spec = agent.policy.spec if agent.policy else {}
+    labels = names()
+    return {
+        "results": measured,
+        "points": [(one.day, one.value) for one in measured.days] if measured else [],
+        "marks": _marks(agent, measured),
+        "metric_says": _metric_says(measured),
+        "month": first_month(agent, measured),
+        "split": _split(measured),
+        "track": track_record(agent),
+        "items": items,
+        "ready": all(item.ok for item in items),
+        "columns": columns(spec, labels),
+        "limits": limits_of(spec),
+        "criteria": _criteria(agent),
+        "choices": _choices(agent, labels),
+        "routes": _routes(agent),
+        "incidents": Incident.objects.filter(agent=agent).select_related("taken_by").order_by("-opened_at")[:5],
+        "means": MEANS[Stage(agent.stage)],
+        "moves": [
+            {
+                "stage": stage,
+                "label": Stage(stage).label,
+                "means": MEANS[Stage(stage)],
+                "forward": n == 0,
+                "blocked": stage in AT_WORK and not all(item.ok for item in items),
+            }
+            for n, stage in enumerate(NEXT[agent.stage])
+        ],
+        "may_publish": access.may(request.user, access.PUBLISH, agent),
+    }
+
+
+def _metric_says(one: Results | None) -> str:
+    if one is None:
+        return ""
+    metric = one.metric
+    return metric_words(one.value, float(metric.target), unit=metric.unit, direction=metric.direction)  # type: ignore[arg-type]
+
+
+def _marks(agent: Agent, one: Results | None) -> list[tuple[int, str]]:
+    """Policies published and pauses of the agent within the chart, each at its day."""
+    if one is None or not one.days:
+        return []
+    first = one.days[0].day
+    policies = Policy.objects.filter(agent=agent, published_at__date__gte=first).order_by("-version")[:SEVERAL]
+    pauses = Pause.objects.filter(agent=agent, set_at__date__gte=first).order_by("-id")[:SEVERAL]
+    moments = [(policy.published_at, f"policy {policy.version}") for policy in policies]
+    moments += [(pause.set_at, "paused") for pause in pauses]
+    last = len(one.days) - 1
+    return sorted((max(0, min(last, (moment.date() - first).days)), text) for moment, text in moments)
+
+
+def _split(one: Results | None) -> list[dict[str, Any]]:
+    """How often the runs ended in the metric's outcome: those it acted on, and the rest."""
+    if one is None:
+        return []
+    return [
+        {"title": title, "group": group, "says": rate_words(group.hits, group.runs), "interval": group.interval}
+        for title, group in (("Acted on", one.acted), ("The rest", one.rest))
+    ]
+
+
+def _attention(agent: Agent) -> list[Action]:
+    """Actions that need a person: every unknown one, and what failed lately; the newest few."""
+    since = floor_id(timezone.now() - timedelta(days=ATTENTION_DAYS))
+    found = Action.objects.only("run_id", "state", "why", "target", "created_at", "step").order_by("-id")
+    unknown = found.filter(agent=agent, state=State.UNKNOWN)[:SEVERAL]
+    failed = found.filter(agent=agent, state=State.FAILED, id__gte=since, undo_of=None)[:SEVERAL]
+    return [*unknown, *failed][:SEVERAL]
+
+
+def _recent(agent: Agent) -> list[Any]:
+    found = agent.runs.select_related("play", "region", "segment", "agent").prefetch_related("actions")
+    return lines(list(found.defer("reasons").order_by("-id")[:SEVERAL]))
+
+
+def _criteria(agent: Agent) -> list[dict[str, Any]]:
+    parts = agent.scorecard.get("criteria", []) if isinstance(agent.scorecard, dict) else []
+    total = sum(part.get("weight", 0) for part in parts) or 1
+    return [
+        {**part, "when": _words(part.get("condition")), "share": part.get("weight", 0) / total}
+        for part in sorted(parts, key=lambda part: -part.get("weight", 0))
+    ]
+
+
+def _choices(agent: Agent, labels: dict[str, str]) -> list[dict[str, Any]]:
+    plays = {play.slug: play for play in Play.objects.only("slug", "name", "risk", "is_active")}
+    return [
+        {
+            "name": labels.get(part.get("play", ""), part.get("play", "")),
+            "play": plays.get(part.get("play", "")),
+            "when": _words(part.get("when")),
+            "min_score": part.get("min_score", 0),
+        }
+        for part in agent.choices or ()
+    ]
+
+
+def _routes(agent: Agent) -> list[dict[str, Any]]:
+    return [
+        {"route": route, "when": _words(route.condition) if route.condition else ""}
+        for route in agent.routes.select_related("source").order_by("pk")
+    ]
+
+
+def _words(condition: Any) -> str:
+    """A condition in words; "" for none, and as it stands when it does not compile."""
+    if not condition:
+        return ""
+    try:
+        return compile_condition(condition).words
+    except SpecError as error:
+        return f"faulty: {error.faults[0].what}"

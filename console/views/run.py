@@ -1,0 +1,268 @@
+"""A run: the accountability sentence, then everything that happened on one spine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from agents import access, again
+from agents.connectors import registry as connectors
+from agents.models import Action, Attempt, Outcome, Pause, Policy, Run, Signal
+from agents.models.action import State
+from agents.rules.policy_specs import clause_words
+from agents.sentence import sentence
+from agents.tasks import wake
+from approvals.models import Approval
+from audit.timeline import Filters, Row, timeline
+from console.views import page
+from console.views.run_filters import RunFilters
+
+GOAL = timedelta(seconds=60)
+OPEN = (State.WAITING, State.READY, State.HELD, State.SENDING)
+MOVING = (State.READY, State.SENDING)
+GATE = ("action.permitted", "action.held", "action.refused", "action.retried")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One line of the score."""
+
+    label: str
+    kind: str
+    weight: int
+    outcome: str
+    value: str
+    why: str
+    cites: list[str]
+
+
+@dataclass(slots=True)
+class Deed:
+    """One action with everything about it, in the order of the spine."""
+
+    number: int
+    action: Action
+    approval: Approval | None
+    gate: list[Row] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    pause: Pause | None = None
+    can_undo: bool = False
+    can_send_again: bool = False
+
+    @property
+    def payload(self) -> list[tuple[str, Any]]:
+        """What it sends, as name and value; one line for what is no object."""
+        document = self.action.document
+        return list(document.items()) if isinstance(document, dict) else [("payload", document)]
+
+    @property
+    def receipt(self) -> dict[str, Any]:
+        return self.attempts[-1].receipt if self.attempts else {}
+
+    @property
+    def took(self) -> timedelta:
+        """From the signal's receipt until it was settled."""
+        return (self.action.settled_at or timezone.now()) - self.action.received_at
+
+    @property
+    def hash(self) -> str:
+        return bytes(self.action.payload_hash).hex()
+
+    @property
+    def waited(self) -> timedelta:
+        """How long a person took."""
+        if self.approval is None:
+            return timedelta()
+        return (self.approval.decided_at or timezone.now()) - self.approval.opened_at
+
+
+def run(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """`/runs/<id>`, with the list's filters for next and previous. Asks anew until every action is settled."""
+    found = get_object_or_404(
+        Run.objects.select_related("agent__owner", "agent__deputy", "region", "segment", "play", "policy"), pk=pk
+    )
+    signal = Signal.objects.select_related("source").filter(pk=found.signal_id).first()
+    deeds = _deeds(found, request.user)
+    actions = [deed.action for deed in deeds]
+    approvals = {deed.approval.pk: deed.approval for deed in deeds if deed.approval}
+    moving = any(action.state in MOVING for action in actions)
+    pending = moving or any(action.state in OPEN for action in actions)
+    filters = RunFilters(request.GET)
+    newer, older = filters.beside(found)
+    context = {
+        "run": found,
+        "signal": signal,
+        "sentence": sentence(found, signal, actions, approvals),
+        "reasons": _reasons(found),
+        "clause": _clause(found.policy, found.clause),
+        "deeds": deeds,
+        "outcomes": list(Outcome.objects.filter(run=found).order_by("id")),
+        "timing": _timing(found, deeds),
+        "every": ("1s" if moving else "5s") if pending else "",
+        "filters": filters,
+        "newer": newer,
+        "older": older,
+        "goal": GOAL,
+        "decided": found.decided_at - found.received_at,
+        "may_resend": access.may(request.user, access.RESEND, found.agent),
+    }
+    settled = getattr(request, "htmx", False) and not pending
+    return page.render(request, "runs/run.html", context, fragment="live", status=286 if settled else 200)
+
+
+def _deeds(run: Run, person: Any) -> list[Deed]:
+    actions = list(run.actions.select_related("connection", "play").order_by("id"))
+    approvals = Approval.objects.select_related("decided_by").in_bulk([a.approval_id for a in actions if a.approval_id])
+    deeds = {
+        action.pk: Deed(n, action, approvals.get(action.approval_id) if action.approval_id else None)
+        for n, action in enumerate(actions, 1)
+    }
+    if not deeds:
+        return []
+    for attempt in Attempt.objects.filter(action__in=list(deeds)).order_by("id"):
+        deeds[attempt.action_id].attempts.append(attempt)
+    for entry in reversed(timeline(Filters(run=run.pk), limit=200)):
+        deed = deeds.get(_uuid(entry.subject))
+        if deed is not None and entry.verb in GATE:
+            deed.gate.append(entry)
+    held = {pk for deed in deeds.values() if (pk := _pause_of(deed.action))}
+    pauses = Pause.objects.select_related("agent", "region", "segment", "play", "connection", "set_by").in_bulk(held)
+    undone = {a.undo_of for a in actions if a.undo_of and a.state not in (State.FAILED, State.REFUSED)}
+    may = access.may(person, access.RESEND, run.agent)
+    for deed in deeds.values():
+        deed.pause = pauses.get(_pause_of(deed.action) or 0)
+        deed.can_send_again = may and deed.action.state in again.AGAIN and deed.action.undo_of is None
+        deed.can_undo = (
+            may
+            and deed.action.state == State.DELIVERED
+            and deed.action.undo_of is None
+            and deed.action.pk not in undone
+            and _undoable(deed.action)
+        )
+    return list(deeds.values())
+
+
+def _undoable(action: Action) -> bool:
+    """Whether its play names a way back and its kind of connection has one; `again.undo` has the last word."""
+    step = next((step for step in action.play.steps if step.get("key") == action.step), {})
+    connector = connectors.get(action.connection.kind)
+    return step.get("undo") is not None and getattr(connector, "can_undo", True) is not False
+
+
+def _reasons(run: Run) -> list[Reason]:
+    """What matched first, then what did not, then what was not known; the heaviest first within each."""
+    order = {"matched": 0, "not_matched": 1, "missing": 2}
+    found = [
+        Reason(
+            one.get("label", ""),
+            one.get("kind", ""),
+            one.get("weight", 0),
+            one.get("outcome", "missing"),
+            one.get("value", ""),
+            one.get("why", ""),
+            one.get("cites", [])[:5],
+        )
+        for one in run.reasons
+    ]
+    return sorted(found, key=lambda one: (order.get(one.outcome, 3), -one.weight))
+
+
+def _clause(policy: Policy, clause: str) -> str:
+    """The clause in words; "" for one of Signalbox's own."""
+    part = next((part for part in policy.spec.get("clauses", ()) if part.get("id") == clause), None)
+    return clause_words(part) if part else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """From received to the last delivery, and how much of it was a person's time; None while it goes on."""
+
+    total: timedelta | None
+    asked: timedelta
+    ended: datetime | None
+
+    @property
+    def own(self) -> timedelta | None:
+        """What Signalbox itself took."""
+        return self.total - self.asked if self.total is not None else None
+
+    @property
+    def within(self) -> bool:
+        return self.own is not None and self.own <= GOAL
+
+
+def _timing(run: Run, deeds: Iterable[Deed]) -> Timing:
+    ended = [
+        deed.action.settled_at
+        for deed in deeds
+        if deed.action.state == State.DELIVERED and deed.action.undo_of is None and deed.action.settled_at
+    ]
+    asked = max((deed.waited for deed in deeds), default=timedelta())
+    last = max(ended) if ended else None
+    return Timing(last - run.received_at if last else None, asked, last)
+
+
+def _pause_of(action: Action) -> int | None:
+    kind, _, pk = action.why.partition(":")
+    return int(pk) if action.state == State.HELD and kind == "pause" and pk.isdecimal() else None
+
+
+def _uuid(subject: str) -> UUID | None:
+    kind, _, key = subject.partition(":")
+    try:
+        return UUID(key) if kind == "action" else None
+    except ValueError:
+        return None
+
+
+@require_POST
+def send_again(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
+    """Have it decided and sent anew."""
+    (result,) = again.send_again([_of(pk, action).pk], person=request.user)
+    (messages.success if result.new else messages.warning)(request, result.says)
+    wake()
+    return page.redirect(request, _place(pk, result.new or action))
+
+
+@require_POST
+def undo(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
+    """Take it back as its play says."""
+    result = again.undo(_of(pk, action).pk, person=request.user)
+    (messages.success if result.new else messages.warning)(request, result.says)
+    wake()
+    return page.redirect(request, _place(pk, result.new or action))
+
+
+@require_POST
+def resolve(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
+    """A person looked: `happened` is 1 or 0."""
+    happened = request.POST.get("happened")
+    if happened not in ("0", "1"):
+        return page.trouble(request, status=422, title="Say whether it happened.")
+    found = _of(pk, action)
+    if not again.resolve_unknown(found.pk, happened=happened == "1", person=request.user):
+        found.refresh_from_db()
+        text = f"The action is {found.get_state_display().lower()} now: {found.why}"
+        return page.trouble(request, status=409, title="Someone was first.", text=text)
+    messages.success(request, "Noted: it happened." if happened == "1" else "Noted: it did not happen.")
+    return page.redirect(request, _place(pk, action))
+
+
+def _of(run: UUID, action: UUID) -> Action:
+    found = Action.objects.filter(pk=action, run_id=run).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _place(run: UUID, action: UUID) -> str:
+    ids = list(Action.objects.filter(run_id=run).order_by("id").values_list("id", flat=True))
+    number = ids.index(action) + 1 if action in ids else 1
+    return f"/runs/{run}#action-{number}"
