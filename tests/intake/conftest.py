@@ -1,3 +1,4 @@
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -51,6 +52,7 @@ class Door:
     """The way in of a running web server."""
 
     url: str
+    pid: int
     key: str = "key-of-web"
 
     def post(self, body, *, path="/in/web", key=None, **headers):
@@ -62,10 +64,18 @@ class Door:
         return requests.post(self.url + path, data=body, headers=authorization | named, timeout=20)
 
 
-@pytest.fixture
-def door(workspace):
+@contextmanager
+def open_door(workspace, **options):
     """A real gunicorn with one source, "web", that has a signing secret besides its key."""
     make_source(secrets={"signing": [SECRET]})
-    web = workspace.web()
-    yield Door(web.url)
-    web.kill()
+    web = workspace.web(**options)
+    try:
+        yield Door(web.url, web.pid)
+    finally:
+        web.kill()
+
+
+@pytest.fixture
+def door(workspace):
+    with open_door(workspace) as opened:
+        yield opened

@@ -10,7 +10,7 @@ import requests
 
 from agents.models import DeadLetter, Signal, Source
 from audit.entries import Line, record
-from tests.intake.conftest import SECRET
+from tests.intake.conftest import SECRET, open_door
 from tests.intake.signing import signed
 
 EVENT = {"id": "1", "type": "visit", "account": "acme"}
@@ -151,12 +151,7 @@ def test_the_key_that_browsers_put_into_the_body(door):
 
 
 def test_without_redis_signals_are_taken_in(workspace):
-    from tests.intake.conftest import Door, make_source
-
-    make_source()
-    web = workspace.web(env={"REDIS_URL": "redis://127.0.0.1:1/0"})
-    try:
-        door = Door(web.url)
+    with open_door(workspace, env={"REDIS_URL": "redis://127.0.0.1:1/0"}) as door:
         took = []
         for n in range(20):
             begun = time.perf_counter()
@@ -164,8 +159,6 @@ def test_without_redis_signals_are_taken_in(workspace):
             took.append(time.perf_counter() - begun)
         assert Signal.objects.count() == 20
         assert sorted(took)[10] < 0.2
-    finally:
-        web.kill()
 
 
 BROKEN = [

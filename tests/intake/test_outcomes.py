@@ -22,7 +22,8 @@ def handled(cur, known, alice):
     agent = making.agent(making.play(making.sandbox()), alice)
     run = Run.objects.create(
         id=new_id(), signal_id=row.id, agent=agent, region_id=row.region[1], segment_id=row.segment[1],
-        policy=agent.policy, account="acme", score=70, confidence=60, reasons=[], verdict="none", clause="", why="", shadow=False,
+        policy=agent.policy, account="acme",
+        score=70, confidence=60, reasons=[], verdict="none", clause="", why="", shadow=False,
         brain="scorecard", received_at=AT, decided_at=AT, is_demo=False,
     )  # fmt: skip
     return run

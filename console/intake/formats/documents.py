@@ -14,8 +14,8 @@ from console.intake.answers import Fault
 
 BOM = b"\xef\xbb\xbf"
 MAX_EVENTS = 1000
-MANY_BYTES = 512 * 1024
-MANY_VALUES = 400_000
+MANY_BYTES = 128 * 1024
+MANY_VALUES = 150_000
 PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 ESCAPES = re.compile(PAIR + rb"|\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.", re.DOTALL)
 REPLACED = "NUL or half of a surrogate pair was replaced by U+FFFD."
