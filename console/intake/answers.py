@@ -28,9 +28,9 @@ class Fault(Exception):
 
     def answer(self, *, segment: bool = False) -> Answer:
         """As an answer; Segment's clients also read `code` and `message`."""
-        body = self.body
+        body: dict[str, Any] = {**self.body}
         if segment:
-            body = {"success": False, "code": str(self.status), "message": self.body["error"]["what"], **body}
+            body |= {"success": False, "code": str(self.status), "message": self.body["error"]["what"]}
         return Answer(self.status, body, headers=self.headers)
 
 

@@ -68,8 +68,9 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         answer = unavailable("The database cannot be reached.").answer(segment=not ours_)
     except Exception:
         log.exception("the intake failed")
-        fault = Fault(500, "Something went wrong here; it is logged.", where="the server", how="Send the same again.")
-        answer = fault.answer(segment=not ours_)
+        answer = Fault(
+            500, "Something went wrong here; it is logged.", where="the server", how="Send the same again."
+        ).answer(segment=not ours_)
     start_response(answer.status, answer.headers if ours_ else [*answer.headers, *ANYWHERE])
     return [answer.body]
 
