@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import dead_letters, mapping, signals, sources
+from console.views import accounts, contacts, dead_letters, do_not_contact, mapping, signals, sources
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sources", sources.sources, name="sources"),
@@ -17,4 +17,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("signals/dead", dead_letters.dead_letters, name="dead-letters"),
     path("signals/dead/close", dead_letters.close, name="dead-letters-close"),
     path("signals/<uuid:pk>", signals.signal, name="signal"),
+    path("accounts", accounts.accounts, name="accounts"),
+    path("accounts/<path:key>", accounts.account, name="account"),
+    path("contacts/<str:hash>", contacts.contact, name="contact"),
+    path("contacts/<str:hash>/suppress", contacts.suppress, name="contact-suppress"),
+    path("contacts/<str:hash>/release", contacts.release, name="contact-release"),
+    path("do-not-contact", do_not_contact.do_not_contact, name="do-not-contact"),
+    path("do-not-contact/add", do_not_contact.add, name="do-not-contact-add"),
+    path("do-not-contact/import", do_not_contact.import_csv, name="do-not-contact-import"),
 ]

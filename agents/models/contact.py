@@ -33,3 +33,8 @@ class DoNotContact(models.Model):
     class Meta:
         ordering = ["-added_at"]
         verbose_name_plural = "do not contact"
+
+    @property
+    def hash(self) -> str:
+        """How addresses and the record name the person."""
+        return bytes(self.contact).hex()
