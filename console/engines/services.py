@@ -1,7 +1,7 @@
 """The programs that make up a running Signalbox, engines apart."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from console.engines.process import Program
@@ -10,12 +10,10 @@ WORKER_GRACE = 35.0
 """Seconds a worker may take to finish what it is sending: longer than Celery's soft shutdown."""
 
 
-def services(
-    *, root: Path, var: Path, env: Mapping[str, str], workers: int, commands: Sequence[str]
-) -> list[list[Program]]:
+def services(*, root: Path, var: Path, env: Mapping[str, str], workers: int, demo: bool) -> list[list[Program]]:
     """Programs in the order they are stopped in: each group together, the next when it has ended.
 
-    `workers` is how many processes work the loop; `commands` names the optional management commands that exist.
+    `workers` is how many processes work the loop; `demo` sends the demo workspace its signals.
     """
 
     def program(name: str, *argv: str, grace: float = 10.0, **extra: str) -> Program:
@@ -33,5 +31,6 @@ def services(
         worker("keeper", "sweep,paging", 2),
         program("beat", "-m", "celery", "-A", "console", "beat", "--loglevel", "WARNING", "--pidfile="),
     ]
-    sealer = [program("sealer", "manage.py", "seal")] if "seal" in commands else []
-    return [first, sealer]
+    if demo:
+        first.append(program("trickle", "manage.py", "demo", "--trickle"))
+    return [first, [program("sealer", "manage.py", "seal")]]

@@ -31,6 +31,7 @@ STEADY = 30.0
 """Seconds after which a program counts as running well, and its next end as the first."""
 DAY = 24 * 3600.0
 LOG_LIMIT = 50 * 1024 * 1024
+NOBODY = "Nobody can sign in yet. Make the first admin:  .venv/bin/python manage.py admin you@example.com"
 
 
 class Stopped(Exception):
@@ -93,16 +94,17 @@ class Supervisor:
             step.note = _prepared(report)
         self.port = self._choose_port()
         children = self._child_env()
-        if "demo" in report["commands"] and self.env.demo and not report["people"]:
+        if self.env.demo and not report["people"]:
             with self.screen.step("Demo workspace"):
                 self._keep_sign_ins(self._once("demo", "manage.py", "demo"))
+            report = report | {"people": 1, "demo": True}
         with self.screen.step("Web server, workers, beat, sealer"):
             groups = services(
                 root=environment.BASE_DIR,
                 var=self.var,
                 env=children,
                 workers=self.env.workers,
-                commands=report["commands"],
+                demo=self.env.demo and report["demo"],
             )
             self.stop_order = [[program.name for program in group] for group in groups] + self.stop_order
             for program in [program for group in groups for program in group]:
@@ -110,7 +112,8 @@ class Supervisor:
             self._await_answer()
         self.address = self.env.base_url or self._local_address()
         held.say(self.address)
-        self.screen.welcome(self.address, self._sign_ins(), time.monotonic() - begun)
+        sign_ins = self._sign_ins() if report["people"] else NOBODY
+        self.screen.welcome(self.address, sign_ins, time.monotonic() - begun)
 
     def _start_engines(self) -> None:
         secrets = environment.keep_secrets(self.var)
@@ -172,6 +175,7 @@ class Supervisor:
         said = log.read_text(errors="replace")
         if child.returncode:
             raise StartFault(f"{' '.join(argv)} failed:\n{said.strip()[-3000:]}")
+        log.unlink()
         return said
 
     def _child_env(self) -> dict[str, str]:
