@@ -14,6 +14,7 @@ import tempfile
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -155,7 +156,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Env:
         redis_url=reader.url(7, "REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss"), "redis://host:6379/0"),
         secret_key=_secret(reader, 8, "SIGNALBOX_SECRET_KEY"),
         encryption_keys=_fernet_keys(reader),
-        identity_key=_secret(reader, 10, "SIGNALBOX_IDENTITY_KEY").encode(),
+        identity_key=_hash_key(_secret(reader, 10, "SIGNALBOX_IDENTITY_KEY")),
         workers=reader.whole(12, "SIGNALBOX_WORKERS", 2, 1, 64),
         demo=reader.choice(13, "SIGNALBOX_DEMO", "1", ("0", "1")) == "1",
         smtp_url=reader.url(
@@ -240,6 +241,12 @@ def _secret(reader: _Reader, number: int, name: str) -> str:
     if len(text) < 32:
         reader.wrong(number, f"{name} has only {len(text)} characters.", "Give at least 32 random ones.")
     return text
+
+
+def _hash_key(text: str) -> bytes:
+    """A key of at most 64 bytes, which is all that BLAKE2b takes; a longer secret is folded."""
+    key = text.encode()
+    return key if len(key) <= 64 else blake2b(key).digest()
 
 
 def _fernet_keys(reader: _Reader) -> tuple[str, ...]:
