@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 PENDING = "signalbox:wake"
 """Set while a wake-up is on its way, so that one is enough for all who want one."""
-PENDING_SECONDS = 5
+PENDING_SECONDS = 2
+"""A wake-up lost with the child that had it keeps others from waking anybody for so long."""
 QUIET_SECONDS = 1.0
 """After Redis failed, nobody tries to wake anybody for so long; the sweeper makes up for it."""
 
