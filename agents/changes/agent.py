@@ -56,7 +56,7 @@ def create_agent(
 ) -> Agent:
     """A new draft, its slug made of its name. ValidationError by field."""
     agent = Agent(name=name, job=job, owner=owner, deputy=deputy, built_by=built_by, slug=_slug(name))
-    agent.full_clean()
+    agent.full_clean(exclude=("scorecard", "choices"))
     with transaction.atomic():
         agent.save()
         _record("agent.created", agent, actor, **changed({}, {**details_of(agent), "owner": _who(agent.owner_id)}))
@@ -71,7 +71,7 @@ def change_agent(agent: Agent, *, actor: str, seen: str = "", **details: Any) ->
         check(seen, before, subject=f"agent:{agent.slug}")
         for name, value in details.items():
             setattr(agent, name, value)
-        agent.full_clean()
+        agent.full_clean(exclude=("scorecard", "choices"))
         detail = changed(before, details_of(agent))
         if detail:
             agent.save(update_fields=list(details))

@@ -282,6 +282,8 @@ def _specs(shown: dict[str, Any], raw: bool) -> tuple[Any, Any]:
 def _criterion(n: int, row: dict[str, Any], keys: set[str], found: list[Fault]) -> dict[str, Any]:
     """One criterion; a new one gets a key made of its label that no other has."""
     condition = _condition(row, f"criteria[{n}]", found)
+    if condition is None and not row["json"]:
+        found.append(Fault(f"criteria[{n}].condition", "no field is named", "Choose one, such as signal.type"))
     name = slugify(row["label"])[:40] or f"criterion-{n + 1}"
     key = row["key"] or next(k for m in range(1, 200) if (k := name if m == 1 else f"{name}-{m}") not in keys)
     keys.add(key)

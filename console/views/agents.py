@@ -34,6 +34,7 @@ MEANS = {
 }
 ATTENTION_DAYS = 7
 SEVERAL = 10
+FEW = 5
 
 
 def agents(request: HttpRequest) -> HttpResponse:
@@ -50,22 +51,15 @@ def agents(request: HttpRequest) -> HttpResponse:
 def agent(request: HttpRequest, slug: str) -> HttpResponse:
     """One agent; the part that says what goes on now is asked for anew while it is open."""
     found = named(slug)
-    recent = lately()
-    measured = results([found]).get(found.pk)
-    hour, day = recent.failures(found.pk)
-    context = {
-        "agent": found,
-        "health": health([found], recent)[found.pk],
-        "hour": hour,
-        "day": day,
-        "waiting": waiting().get(slug),
-        "attention": _attention(found),
-        "runs": _recent(found),
-        "may_build": access.may(request.user, access.BUILD, found),
-    }
-    if not getattr(request, "htmx", False):
-        context |= _standing(request, found, measured)
-    return page.render(request, "agents/agent.html", context, fragment="now")
+    part = request.htmx.target if getattr(request, "htmx", False) else ""
+    context: dict[str, Any] = {"agent": found}
+    if part != "recent":
+        context |= _now(found)
+    if part != "now":
+        context["runs"] = _recent(found)
+    if not part:
+        context |= _standing(request, found, results([found]).get(found.pk))
+    return page.render(request, "agents/agent.html", context, fragment=("now", "recent"))
 
 
 def named(slug: str, queryset: QuerySet[Agent] | None = None) -> Agent:
@@ -76,10 +70,33 @@ def named(slug: str, queryset: QuerySet[Agent] | None = None) -> Agent:
     )
 
 
+def _now(agent: Agent) -> dict[str, Any]:
+    recent = lately()
+    hour, day = recent.failures(agent.pk)
+    return {
+        "health": health([agent], recent)[agent.pk],
+        "hour": hour,
+        "day": day,
+        "waiting": waiting().get(agent.slug),
+        "attention": _attention(agent),
+    }
+
+
 def _standing(request: HttpRequest, agent: Agent, measured: Results | None) -> dict[str, Any]:
     items = readiness(agent)
     spec = agent.policy.spec if agent.policy else {}
     labels = names()
+    order = list(Stage)
+    moves = [
+        {
+            "stage": stage,
+            "label": Stage(stage).label,
+            "means": MEANS[Stage(stage)],
+            "forward": stage != Stage.RETIRED and order.index(Stage(stage)) > order.index(Stage(agent.stage)),
+            "blocked": stage in AT_WORK and not all(item.ok for item in items),
+        }
+        for stage in NEXT[agent.stage]
+    ]
     return {
         "results": measured,
         "points": [(one.day, one.value) for one in measured.days] if measured else [],
@@ -97,16 +114,9 @@ def _standing(request: HttpRequest, agent: Agent, measured: Results | None) -> d
         "routes": _routes(agent),
         "incidents": Incident.objects.filter(agent=agent).select_related("taken_by").order_by("-opened_at")[:5],
         "means": MEANS[Stage(agent.stage)],
-        "moves": [
-            {
-                "stage": stage,
-                "label": Stage(stage).label,
-                "means": MEANS[Stage(stage)],
-                "forward": n == 0,
-                "blocked": stage in AT_WORK and not all(item.ok for item in items),
-            }
-            for n, stage in enumerate(NEXT[agent.stage])
-        ],
+        "forward": [move for move in moves if move["forward"]],
+        "back": [move for move in moves if not move["forward"]],
+        "may_build": access.may(request.user, access.BUILD, agent),
         "may_publish": access.may(request.user, access.PUBLISH, agent),
     }
 
@@ -147,12 +157,12 @@ def _attention(agent: Agent) -> list[Action]:
     found = Action.objects.only("run_id", "state", "why", "target", "created_at", "step").order_by("-id")
     unknown = found.filter(agent=agent, state=State.UNKNOWN)[:SEVERAL]
     failed = found.filter(agent=agent, state=State.FAILED, id__gte=since, undo_of=None)[:SEVERAL]
-    return [*unknown, *failed][:SEVERAL]
+    return [*unknown, *failed][:FEW]
 
 
 def _recent(agent: Agent) -> list[Any]:
     found = agent.runs.select_related("play", "region", "segment", "agent").prefetch_related("actions")
-    return lines(list(found.defer("reasons").order_by("-id")[:SEVERAL]))
+    return lines(list(found.defer("reasons").order_by("-id")[:FEW]))
 
 
 def _criteria(agent: Agent) -> list[dict[str, Any]]:

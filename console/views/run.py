@@ -1,6 +1,6 @@
 """A run: the accountability sentence, then everything that happened on one spine."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,10 +57,9 @@ class Deed:
     can_send_again: bool = False
 
     @property
-    def payload(self) -> list[tuple[str, Any]]:
-        """What it sends, as name and value; one line for what is no object."""
-        document = self.action.document
-        return list(document.items()) if isinstance(document, dict) else [("payload", document)]
+    def payload(self) -> list[tuple[str, str]]:
+        """What it sends, whole, each value by its path."""
+        return list(_flat(self.action.document))
 
     @property
     def receipt(self) -> dict[str, Any]:
@@ -118,7 +117,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _deeds(run: Run, person: Any) -> list[Deed]:
-    actions = list(run.actions.select_related("connection", "play").order_by("id"))
+    actions = _in_order(run.actions.select_related("connection", "play"))
     approvals = Approval.objects.select_related("decided_by").in_bulk([a.approval_id for a in actions if a.approval_id])
     deeds = {
         action.pk: Deed(n, action, approvals.get(action.approval_id) if action.approval_id else None)
@@ -147,6 +146,27 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
             and _undoable(deed.action)
         )
     return list(deeds.values())
+
+
+def _in_order(actions: Iterable[Action]) -> list[Action]:
+    """As they were made, those made together in the order of the play's steps; a later one never moves an earlier."""
+
+    def place(action: Action) -> tuple[datetime, int, UUID]:
+        steps = [step.get("key") for step in action.play.steps]
+        return action.created_at, steps.index(action.step) if action.step in steps else len(steps), action.pk
+
+    return sorted(actions, key=place)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for n, inner in enumerate(value):
+            yield from _flat(inner, f"{path}[{n}]")
+    else:
+        yield path, "" if value is None else str(value)
 
 
 def _undoable(action: Action) -> bool:
@@ -263,6 +283,6 @@ def _of(run: UUID, action: UUID) -> Action:
 
 
 def _place(run: UUID, action: UUID) -> str:
-    ids = list(Action.objects.filter(run_id=run).order_by("id").values_list("id", flat=True))
+    ids = [one.pk for one in _in_order(Action.objects.filter(run_id=run).select_related("play"))]
     number = ids.index(action) + 1 if action in ids else 1
     return f"/runs/{run}#action-{number}"

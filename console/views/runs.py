@@ -1,5 +1,6 @@
 """Runs: what the agents made of the signals, newest first."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,7 +20,8 @@ class Line:
 
     run: Run
     signal: Signal | None
-    actions: list[Action]
+    states: list[tuple[State, int]]
+    """The states of its actions, each with how many are in it."""
     took: timedelta | None
 
 
@@ -60,4 +62,5 @@ def lines(rows: list[Run]) -> list[Line]:
 def _line(run: Run, signal: Signal | None) -> Line:
     actions = [action for action in run.actions.all() if action.undo_of is None]
     settled = [action.settled_at for action in actions if action.state == State.DELIVERED and action.settled_at]
-    return Line(run, signal, actions, max(settled) - run.received_at if settled else None)
+    states = Counter(State(action.state) for action in actions if action.state != State.SHADOW)
+    return Line(run, signal, list(states.items()), max(settled) - run.received_at if settled else None)
