@@ -53,15 +53,16 @@ class Visit:
 
 
 class FarSide:
-    def __init__(self, behave: Behave, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, behave: Behave, tls: ssl.SSLContext | None = None, *, port: int = 0) -> None:
         self._behave = behave
         self._tls = tls
+        self.port = port
         self.visits: list[Visit] = []
         self.connections = 0
         self.received = 0
 
     async def __aenter__(self) -> "FarSide":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

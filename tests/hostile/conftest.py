@@ -39,9 +39,9 @@ def _fresh_hot() -> Iterator[None]:
 
 @pytest.fixture
 def receiver() -> Iterator[Callable[..., Receiver]]:
-    """Start receivers with `receiver(behave)`."""
+    """Start receivers with `receiver(behave, port=…)`."""
     with ExitStack() as started:
-        yield lambda behave=accept: started.enter_context(Receiver(behave))
+        yield lambda behave=accept, port=0: started.enter_context(Receiver(behave, port))
 
 
 @contextmanager

@@ -45,13 +45,14 @@ class Receiver:
     """
 
     behave: Behave = accept
+    port: int = 0
     receipts: list[Receipt] = field(default_factory=list)
     arrivals: SimpleQueue[Receipt] = field(default_factory=SimpleQueue)
     answers: SimpleQueue[Receipt] = field(default_factory=SimpleQueue)
 
     def __enter__(self) -> "Receiver":
         self._loop = asyncio.new_event_loop()
-        self._far_side = FarSide(self._serve)
+        self._far_side = FarSide(self._serve, port=self.port)
         self._thread = threading.Thread(target=self._loop.run_forever, name="receiver", daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._far_side.__aenter__(), self._loop).result(10)
