@@ -26,6 +26,8 @@ class Filters:
     verb: str = ""
     subject: str = ""
     account: str = ""
+    request: str = ""
+    """The request or task that carried it; not indexed, so give `since` and `until` with it."""
     run: UUID | None = None
     regions: Sequence[str] | None = None
     segments: Sequence[str] | None = None
@@ -58,13 +60,15 @@ class Row(NamedTuple):
         return self.seq is not None
 
 
-def timeline(filters: Filters, *, before: UUID | None = None, limit: int = 50) -> list[Row]:
-    """Up to `limit` entries that match, newest first; `before` is the last id of the page shown before this one."""
+def timeline(filters: Filters, *, before: UUID | None = None, after: UUID | None = None, limit: int = 50) -> list[Row]:
+    """Up to `limit` entries that match, newest first: the newest, those just `before` an id (the last of the page shown
+    before this one), or those just `after` one (the first of it)."""
     clauses, params = _where(filters)
-    if before:
-        clauses.append("id < %s")
-        params.append(before)
-    return _rows(" and ".join(clauses) or "true", params, limit)
+    for sign, cursor in (("<", before), (">", after)):
+        if cursor:
+            clauses.append(f"id {sign} %s")
+            params.append(cursor)
+    return _rows(" and ".join(clauses) or "true", params, limit, oldest=after is not None and before is None)
 
 
 def newer(filters: Filters, *, than: UUID, limit: int = 100) -> int:
@@ -104,6 +108,8 @@ def _where(filters: Filters) -> tuple[list[str], list[Any]]:
         want("subject = %s", filters.subject)
     if filters.account:
         want("account = %s and account <> ''", filters.account)
+    if filters.request:
+        want("request = %s", filters.request)
     if filters.run:
         want("run = %s", filters.run)
     for column in ("regions", "segments", "agents"):
@@ -117,12 +123,13 @@ def _where(filters: Filters) -> tuple[list[str], list[Any]]:
     return clauses, params
 
 
-def _rows(where: str, params: list[Any], limit: int) -> list[Row]:
+def _rows(where: str, params: list[Any], limit: int, *, oldest: bool = False) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(
             "select e.id, e.at, e.verb, e.actor, e.subject, e.agent, e.run, e.region, e.segment, e.account, e.request,"  # noqa: S608
             " e.body, (select seq from audit_leaf l where l.entry = e.id)"
-            f" from (select * from audit_entry where {where} order by id desc limit %s) e order by e.id desc",
+            f" from (select * from audit_entry where {where} order by id {'asc' if oldest else 'desc'} limit %s) e"
+            " order by e.id desc",
             [*params, limit],
         )
         return [Row._make((*row[:-2], _detail(row[-2]), row[-1])) for row in cursor.fetchall()]

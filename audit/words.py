@@ -79,8 +79,11 @@ VERBS: dict[str, str] = {
     "incident.escalated": "{actor} passed {subject} on",
     "incident.taken": "{actor} took {subject}",
     "incident.resolved": "{actor} resolved {subject}" + _WHY,
+    "record.verified": "{actor} verified the record[: {result}][, {sealed} sealed entries]",
     "contact.suppressed": "{actor} put a person on the do-not-contact list" + _WHY,
     "contact.released": "{actor} took a person off the do-not-contact list" + _WHY,
+    "demo.created": "{actor} built the demo workspace",
+    "demo.dropped": "{actor} removed {subject} with the demo workspace",
     "demo.removed": "{actor} removed the demo workspace",
 }
 """Every verb there is. A new one is added here; until then it is worded plainly."""

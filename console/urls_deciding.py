@@ -1,0 +1,29 @@
+"""The addresses of deciding, stopping and looking back; `console.urls` takes them in."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from console.views import audit, inbox, incidents, pauses
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("inbox", inbox.inbox, name="inbox"),
+    path("inbox/decided", inbox.decided, name="inbox-decided"),
+    path("inbox/approve", inbox.approve_all, name="inbox-approve"),
+    path("inbox/<uuid:pk>", inbox.question, name="question"),
+    path("inbox/<uuid:pk>/approve", inbox.approve, name="question-approve"),
+    path("inbox/<uuid:pk>/reject", inbox.reject, name="question-reject"),
+    path("inbox/<uuid:pk>/take-back", inbox.take_back, name="question-take-back"),
+    path("pauses", pauses.board, name="pauses"),
+    path("pauses/quick", pauses.quick, name="pause-quick"),
+    path("pauses/new", pauses.new, name="pause-new"),
+    path("pauses/history", pauses.history, name="pause-history"),
+    path("pauses/<int:pk>/resume", pauses.resume, name="pause-resume"),
+    path("incidents", incidents.incidents, name="incidents"),
+    path("incidents/<int:pk>", incidents.incident, name="incident"),
+    path("incidents/<int:pk>/take", incidents.take, name="incident-take"),
+    path("incidents/<int:pk>/escalate", incidents.escalate, name="incident-escalate"),
+    path("incidents/<int:pk>/resolve", incidents.resolve, name="incident-resolve"),
+    path("audit", audit.audit, name="audit"),
+    path("audit/export.csv", audit.export, name="audit-export"),
+    path("audit/verify", audit.check, name="audit-verify"),
+    path("audit/<uuid:pk>", audit.entry, name="entry"),
+]

@@ -1,0 +1,146 @@
+"""Audit: the record is found by every facet, read in sentences, exported without live cells, and verified."""
+
+import csv
+import threading
+from io import StringIO
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from agents.models import Incident
+from audit import keys, seal
+from audit.entries import Line, record
+from audit.models import Entry
+from tests.deciding import action_of, furnish
+
+
+@pytest.fixture
+def world(alice, workspace):
+    return furnish(alice)
+
+
+def write(*lines):
+    with transaction.atomic():
+        return record(*lines)
+
+
+def seal_all():
+    with seal.direct_connection() as conn:
+        frontier, signer = seal.load_frontier(conn), keys.signer(conn)
+        while seal.seal_batch(conn, frontier, signer)[0]:
+            pass
+
+
+def shown(client, **filters):
+    text = client.get("/audit", filters).content.decode()
+    return [part.split('"')[0] for part in text.split('<li id="entry-')[1:]]
+
+
+def test_every_facet_narrows_and_a_region_takes_in_what_lies_beneath(world, client, charlie, bob):
+    (one,) = world.ask(region="emea/de")
+    emea, amer, plain = write(
+        Line("play.changed", "play:x", "cli", region="emea"),
+        Line("play.changed", "play:y", bob.actor, region="amer", segment="smb", request="req-12345"),
+        Line("connection.changed", "connection:mail", "cli"),
+    )
+    client.force_login(charlie)
+    everything = shown(client)
+    assert everything == [str(id) for id in Entry.objects.order_by("-id").values_list("id", flat=True)]
+    assert shown(client, region="emea")[0] == str(emea)
+    asked = Entry.objects.get(verb="action.asked")
+    assert str(asked.id) in shown(client, region="emea")
+    assert str(asked.id) in shown(client, agent="inbound-intent", verb="action.")
+    assert shown(client, region="amer") == shown(client, segment="smb") == [str(amer)]
+    assert shown(client, actor=bob.actor) == shown(client, request="req-12345") == [str(amer)]
+    assert shown(client, subject="connection:mail") == [str(plain)]
+    run = action_of(one).run_id
+    assert set(shown(client, run=str(run))) == set(shown(client, account="acme.example"))
+    assert shown(client, since="2031-01-01 00:00") == []
+    assert client.get("/audit", {"run": "not-a-run"}).status_code == 422
+
+
+def test_pages_go_older_and_back_and_news_are_counted(world, client, charlie):
+    ids = write(*(Line("play.changed", f"play:{n}", "cli") for n in range(120)))
+    client.force_login(charlie)
+    first = client.get("/audit", {"verb": "play.changed"})
+    second = shown(client, verb="play.changed", before=str(ids[70]))
+    assert second == [str(id) for id in reversed(ids[20:70])]
+    assert shown(client, verb="play.changed", after=second[0]) == [str(id) for id in reversed(ids[70:])]
+    assert b'rel="next"' in first.content
+    headers = {"HX-Request": "true", "HX-Target": "news"}
+    write(*(Line("play.changed", f"play:{n}", "cli") for n in range(3)))
+    news = client.get("/audit", {"verb": "play.changed", "seen": str(ids[-1])}, headers=headers).content.decode()
+    assert "3 new, show" in news
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/audit", {"region": "emea"})
+    assert len(captured) <= 18, [one["sql"][:80] for one in captured]
+
+
+def test_an_entry_has_its_bytes_its_number_and_whether_the_seal_holds(world, client, charlie, bob):
+    (id_,) = write(Line("play.changed", "play:x", bob.actor, detail={"version": 2}))
+    client.force_login(charlie)
+    assert "Not sealed yet" in client.get(f"/audit/{id_}").content.decode()
+    seal_all()
+    text = client.get(f"/audit/{id_}").content.decode()
+    assert "Bob changed play x, now version 2" in text
+    assert "Checked now" in text
+    assert "&quot;verb&quot;:&quot;play.changed&quot;" in text
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_leaf DISABLE TRIGGER USER")
+        cursor.execute("UPDATE audit_leaf SET hash = sha256('x') WHERE entry = %s", [id_])
+    assert "It does not hold" in client.get(f"/audit/{id_}").content.decode()
+    assert client.get("/audit/01890000-0000-7000-8000-000000000000").status_code == 404
+
+
+def test_verify_says_what_it_checked_and_a_break_opens_an_incident(world, client, charlie):
+    write(*(Line("play.changed", f"play:{n}", "cli") for n in range(5)))
+    seal_all()
+    client.force_login(charlie)
+    assert client.get("/audit/verify").status_code == 405
+    text = client.post("/audit/verify", follow=True).content.decode()
+    assert "The record holds: 5 sealed entries checked" in text
+    assert "Sealed entries</dt><dd>5" in text
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_leaf DISABLE TRIGGER USER")
+        cursor.execute("UPDATE audit_leaf SET hash = sha256('x') WHERE seq = 3")
+    text = client.post("/audit/verify", follow=True).content.decode()
+    assert "The record is broken" in text
+    assert "number 3" in text
+    assert Incident.objects.get().kind == "record"
+
+
+def test_export_is_what_the_filter_shows_without_live_cells(world, client, charlie):
+    bad = ("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "|calc", "%0")
+    write(*(Line("play.changed", text, "cli", account=text) for text in bad), Line("x.y", "play:other", "cli"))
+    client.force_login(charlie)
+    answer = client.get("/audit/export.csv", {"verb": "play.changed"})
+    assert answer["Content-Type"].startswith("text/csv")
+    rows = list(csv.DictReader(StringIO(b"".join(answer.streaming_content).decode())))
+    assert len(rows) == len(bad)
+    cells = [cell for row in rows for cell in row.values()]
+    assert [cell for cell in cells if cell[:1] in "=+-@|%\t" and cell] == []
+    assert client.get("/audit/export.csv", {"run": "x"}).status_code == 422
+
+
+def test_a_question_too_big_for_the_record_says_so(world, client, charlie, monkeypatch):
+    monkeypatch.setattr("console.views.audit.PATIENCE_MS", 50)
+    client.force_login(charlie)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with seal.direct_connection() as conn, conn.transaction():
+            conn.execute("LOCK TABLE audit_entry IN ACCESS EXCLUSIVE MODE")
+            held.set()
+            done.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
+    try:
+        answer = client.get("/audit", headers={"HX-Request": "true", "HX-Target": "rows"})
+    finally:
+        done.set()
+        holder.join()
+    assert answer.status_code == 422
+    assert "narrow the time" in answer.content.decode()
