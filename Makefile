@@ -5,9 +5,9 @@
 PYTHON = .venv/bin/python
 TESTS = tests
 
-.PHONY: run test set-up checks hostile bench
+.PHONY: run test set-up set-up-run checks hostile bench
 
-run: set-up
+run: set-up-run
 	@exec $(PYTHON) manage.py up
 
 test: set-up checks
@@ -21,6 +21,9 @@ bench: set-up
 
 set-up:
 	@sh .ci/set-up
+
+set-up-run:
+	@sh .ci/set-up run
 
 checks:
 	@sh .ci/checks
