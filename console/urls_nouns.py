@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import accounts, contacts, dead_letters, do_not_contact, mapping, signals, sources
+from console.views import accounts, connections, contacts, dead_letters, do_not_contact, mapping, signals, sources
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sources", sources.sources, name="sources"),
@@ -25,4 +25,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("do-not-contact", do_not_contact.do_not_contact, name="do-not-contact"),
     path("do-not-contact/add", do_not_contact.add, name="do-not-contact-add"),
     path("do-not-contact/import", do_not_contact.import_csv, name="do-not-contact-import"),
+    path("connections", connections.connections, name="connections"),
+    path("connections/new", connections.new, name="connection-new"),
+    path("connections/<slug:slug>", connections.connection, name="connection"),
+    path("connections/<slug:slug>/edit", connections.edit, name="connection-edit"),
+    path("connections/<slug:slug>/test", connections.test, name="connection-test"),
+    path("connections/<slug:slug>/switch", connections.switch, name="connection-switch"),
+    path("connections/<slug:slug>/mailbox", connections.mailbox, name="connection-mailbox"),
 ]

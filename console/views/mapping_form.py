@@ -1,6 +1,5 @@
 """A mapping as rows of a form and back. What rows cannot hold (nested conditions) is edited as JSON."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ from agents.rules.comparisons import OPS
 from agents.rules.errors import SpecError
 from agents.rules.mapping import EXPRESSIONS
 from agents.rules.mapping_defaults import DEFAULTS
+from console.views.form_rows import read_value, show_value
 
 OFF = "-"
 PARTS = {
@@ -25,7 +25,6 @@ PARTS = {
     "value": ("Value", "A number: money, seats, …"),
 }
 TESTS = {"exists": "is known", **{op: phrase for op, (_, phrase) in OPS.items()}}
-LISTS = ("in", "not_in", "between")
 SPARE_RULES = 2
 
 
@@ -183,7 +182,7 @@ def _rows(spec: dict[str, Any]) -> dict[str, Any]:
             raise NotRows
         value = condition.get("value")
         rows |= {f"rule-{n}-field": condition["field"], f"rule-{n}-op": condition.get("op")}
-        rows |= {f"rule-{n}-value": _said(value), f"rule-{n}-segment": rule.get("segment")}
+        rows |= {f"rule-{n}-value": show_value(value), f"rule-{n}-segment": rule.get("segment")}
     return rows
 
 
@@ -195,28 +194,9 @@ def _last(words: dict[str, str]) -> list[tuple[str, str]]:
 def _rule(said: dict[str, Any], n: int) -> dict[str, Any]:
     op, text = said[f"rule-{n}-op"], said[f"rule-{n}-value"].strip()
     condition: dict[str, Any] = {"field": said[f"rule-{n}-field"].strip(), "op": op}
-    if op in LISTS:
-        condition["value"] = [_value(part.strip()) for part in text.split(",") if part.strip()]
-    elif op != "exists" or text:
-        condition["value"] = _value(text)
+    if op != "exists" or text:
+        condition["value"] = read_value(op, text)
     return {"condition": condition, "segment": said[f"rule-{n}-segment"]}
-
-
-def _value(text: str) -> Any:
-    """A number, true or false where the text is one; else the text."""
-    if text.casefold() in ("true", "false"):
-        return text.casefold() == "true"
-    try:
-        number = json.loads(text)
-    except ValueError:
-        return text
-    return number if isinstance(number, int | float) else text
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_said(one) for one in value)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _pairs(text: str, how: str, *, repeated: bool = False) -> dict[str, Any]:
