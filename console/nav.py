@@ -103,6 +103,12 @@ class Shell:
         return [link for place in ADMIN_PLACES if (link := self._link(place))]
 
     @property
+    def reachable(self) -> list[Place]:
+        """Every place that this person's rail has, without its counts."""
+        role = getattr(self.person, "role", "")
+        return [place for place in (*PLACES, *ADMIN_PLACES) if not place.roles or role in place.roles]
+
+    @property
     def pause_href(self) -> str:
         """Where the Pause button leads."""
         return Place("pauses", "", "").href

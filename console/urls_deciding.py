@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import audit, inbox, incidents, pauses
+from console.views import audit, inbox, incidents, pauses, unsubscribe
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox", inbox.inbox, name="inbox"),
@@ -26,4 +26,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/export.csv", audit.export, name="audit-export"),
     path("audit/verify", audit.check, name="audit-verify"),
     path("audit/<uuid:pk>", audit.entry, name="entry"),
+    path("unsubscribe/<str:token>", unsubscribe.unsubscribe, name="unsubscribe"),
 ]

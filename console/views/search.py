@@ -1,16 +1,23 @@
 """⌘K: find what a person may see, or go to a page."""
 
 from typing import Any, NamedTuple
+from uuid import UUID
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
-from agents.models import Account, Agent, Connection, Play
-from approvals.models import Person
+from agents import access
+from agents.loop.intake import external_hash
+from agents.models import Account, Action, Agent, Connection, Play, Run, Seen, Signal, Source
+from approvals.models import Approval, Person
+from audit.models import Entry
 from console.nav import Shell
 from console.views import page
 
 MOST = 6
+RECENT = 2_000
+"""Accounts are found by the beginning of their key, all of them; by a part of their name, this many of the newest."""
 
 
 class Found(NamedTuple):
@@ -30,30 +37,79 @@ def address(name: str, *args: Any) -> str:
 
 
 def find(request: HttpRequest, text: str) -> list[Found]:
-    """Pages first, then things whose name holds `text`; at most a few of each kind."""
+    """An id leads to what bears it; else pages first, then things by name, at most MOST of each kind."""
     shell = Shell(request)
-    places = [*shell.places, *shell.admin_places]
+    if not access.may(request.user, access.SEE):
+        return []
+    try:
+        return _by_id(UUID(text))
+    except ValueError:
+        pass
     found = [
-        Found(link.href, link.place.icon, link.place.label, "page")
-        for link in places
-        if text.lower() in link.place.label.lower()
+        Found(place.href, place.icon, place.label, "page")
+        for place in shell.reachable
+        if place.href and text.lower() in place.label.lower()
     ]
-    if not text:
-        return found
-    for agent in Agent.objects.filter(name__icontains=text)[:MOST]:
-        found.append(Found(address("agent", agent.slug), "bot", agent.name, "agent"))
-    for play in Play.objects.filter(name__icontains=text)[:MOST]:
-        found.append(Found(address("play", play.slug), "list-checks", play.name, "play"))
-    for connection in Connection.objects.filter(name__icontains=text)[:MOST]:
-        found.append(Found(address("connection", connection.slug), "plug", connection.name, "connection"))
-    for account in Account.objects.filter(key__startswith=text.lower())[:MOST]:
-        found.append(Found(address("account", account.key), "building-2", account.key, "account"))
-    for person in Person.objects.filter(name__icontains=text, is_active=True)[:MOST]:
-        found.append(Found(address("person", person.pk), "user", person.name, "person"))
+    if text:
+        found += [*_by_name(text), *_by_external_id(text)]
+    return [one for one in found if one.href]
+
+
+def _by_name(text: str) -> list[Found]:
+    named = Q(name__icontains=text)
+    people = Person.objects.filter(named | Q(email__istartswith=text), is_active=True)
+    return [
+        *(Found(address("agent", one.slug), "bot", one.name, "agent") for one in Agent.objects.filter(named)[:MOST]),
+        *(
+            Found(address("play", one.slug), "list-checks", one.name, "play")
+            for one in Play.objects.filter(named)[:MOST]
+        ),
+        *(
+            Found(address("connection", one.slug), "plug", one.name, "connection")
+            for one in Connection.objects.filter(named)[:MOST]
+        ),
+        *(
+            Found(address("source", one.slug), "webhook", one.name, "source")
+            for one in Source.objects.filter(named)[:MOST]
+        ),
+        *(Found(address("account", one.key), "building-2", one.name or one.key, "account") for one in _accounts(text)),
+        *(Found(address("person", one.pk), "user", one.name, "person") for one in people[:MOST]),
+    ]
+
+
+def _accounts(text: str) -> list[Account]:
+    recent = Account.objects.order_by("-last_seen", "-id").values("pk")[:RECENT]
+    by_key = Account.objects.filter(key__startswith=text.lower()).order_by().values("pk")[:MOST]
+    by_name = Account.objects.filter(pk__in=recent, name__icontains=text).order_by().values("pk")[:MOST]
+    return list(Account.objects.filter(Q(pk__in=by_key) | Q(pk__in=by_name))[:MOST])
+
+
+def _by_external_id(text: str) -> list[Found]:
+    """A signal by the id that its sender gave it, exactly, whichever source it came from."""
+    sources = Source.objects.values_list("pk", flat=True)[:200]
+    hashes = [UUID(bytes=external_hash(pk, text)) for pk in sources]
+    seen = Seen.objects.filter(source_id__in=list(sources), hash__in=hashes).values_list("signal_id", flat=True)[:MOST]
+    return [Found(address("signal", id_), "radio", f"Signal {text}", "signal") for id_ in seen]
+
+
+def _by_id(id_: UUID) -> list[Found]:
+    """Whatever bears the id: a run, a signal, an action (its run), a question or an entry."""
+    found = []
+    if Run.objects.filter(pk=id_).exists():
+        found.append(Found(address("run", id_), "activity", f"Run {id_}", "run"))
+    if Signal.objects.filter(pk=id_).exists():
+        found.append(Found(address("signal", id_), "radio", f"Signal {id_}", "signal"))
+    if action := Action.objects.filter(pk=id_).only("run_id", "step").first():
+        href = address("run", action.run_id)
+        found.append(Found(href and f"{href}#action-{id_}", "send", f"Action {action.step}", "action"))
+    if Approval.objects.filter(pk=id_).exists():
+        found.append(Found(address("question", id_), "inbox", f"Question {id_}", "question"))
+    if Entry.objects.filter(pk=id_).exists():
+        found.append(Found(address("entry", id_), "scroll-text", f"Entry {id_}", "entry"))
     return [one for one in found if one.href]
 
 
 def search(request: HttpRequest) -> HttpResponse:
     """`/search?q=`: a page of its own, and the list inside the palette."""
-    text = request.GET.get("q", "").strip()[:80]
+    text = request.GET.get("q", "").strip()[:200]
     return page.render(request, "search/search.html", {"q": text, "found": find(request, text)}, fragment="found")
