@@ -86,9 +86,9 @@ class Postgres:
         """Choose the binaries and the user to run as (default: `process.unprivileged`); raise EngineFault if there is
         no PostgreSQL that opens the data."""
         self.data, self.log, self.secret = var / "postgres", var / "log" / "postgres.log", password
-        self.identity = identity or process.unprivileged()
+        self.identity = identity or self._identity()
         self.binaries = self._choose()
-        owner = self.identity.uid if not self.identity.namespace else None
+        owner = self.identity.uid if self._another_user() else None
         self.socket = ports.socket_folder(var / "run" / "postgres", name=SOCKET, owner=owner)
         if owner is not None:
             self._pass_on(var)
@@ -96,6 +96,8 @@ class Postgres:
     def prepare(self) -> bool:
         """Make the data folder if there is none (True: it is new), and clear what a dirty stop left in the way."""
         if (self.data / "PG_VERSION").exists():
+            if self._another_user() and self.data.stat().st_uid != self.identity.uid:
+                self._hand_over(self.data, *self.data.rglob("*"))
             self._forget_stranger()
             return False
         draft = self.data.with_name("postgres.new")
@@ -105,9 +107,8 @@ class Postgres:
         password_file.touch(mode=0o600)
         password_file.write_text(self._password(SUPERUSER) + "\n")
         try:
-            if self.identity.uid is not None and not self.identity.namespace:
-                for path in (draft, password_file):
-                    os.chown(path, self.identity.uid, self.identity.gid or -1)
+            if self._another_user():
+                self._hand_over(draft, password_file)
             self._initdb(draft, password_file)
         finally:
             password_file.unlink(missing_ok=True)
@@ -179,25 +180,38 @@ class Postgres:
             locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         argv: list[str | Path] = [self.binaries.folder / "initdb", "-D", folder, "-U", SUPERUSER, "-E", "UTF8", *locale]
         argv += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions"]
-        try:
-            done = subprocess.run(
-                [str(part) for part in argv],
-                capture_output=True,
-                text=True,
-                cwd="/",
-                env=self._env(),
-                preexec_fn=process.become(self.identity, dies_with_parent=signal.SIGKILL),
-            )
-        except PermissionError as error:
-            raise EngineFault(self._unreachable(error)) from error
+        done = subprocess.run(
+            [str(part) for part in argv],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env=self._env(),
+            preexec_fn=process.become(self.identity, dies_with_parent=signal.SIGKILL),
+        )
+        if done.returncode and "Permission denied" in done.stderr and self._another_user():
+            raise EngineFault(self._unreachable())
         if done.returncode:
             raise EngineFault(f"PostgreSQL's data folder could not be made: {done.stderr.strip()[-600:]}")
 
-    def _unreachable(self, error: OSError) -> str:
+    def _unreachable(self) -> str:
         return (
-            f"As root PostgreSQL has to run as another user, who cannot enter {error.filename or self.data}. "
+            f"As root PostgreSQL has to run as another user, who cannot enter {self.data.parent}. "
             "Start Signalbox as an ordinary user, move it out of private folders, or give DATABASE_URL."
         )
+
+    def _identity(self) -> process.Identity:
+        """As `process.unprivileged` says, except that data which another user wrote keeps that user."""
+        identity = process.unprivileged()
+        if identity.namespace and self.data.exists() and self.data.stat().st_uid != os.geteuid():
+            return process.Identity(self.data.stat().st_uid, self.data.stat().st_gid)
+        return identity
+
+    def _another_user(self) -> bool:
+        return self.identity.uid is not None and not self.identity.namespace
+
+    def _hand_over(self, *paths: Path) -> None:
+        for path in paths:
+            os.chown(path, self.identity.uid or 0, self.identity.gid or 0, follow_symlinks=False)
 
     def _pass_on(self, var: Path) -> None:
         with contextlib.suppress(OSError):

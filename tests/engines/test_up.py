@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from console.engines import process
@@ -97,6 +98,8 @@ def test_it_answers_on_another_port_refuses_a_second_start_and_mends_what_dies(v
     checks = status(f"{address}/health/ready")["checks"]
     assert {"database", "migrations", "redis", "workers", "sealer"} <= {n for n, each in checks.items() if each["ok"]}
 
+    the_application_can_only_add_to_the_record(json.loads((var / "run" / "engines.json").read_text())["DATABASE_URL"])
+
     second = Started(var)
     assert second.child.wait(30) == 1
     assert f"already running at {address}" in second.output()
@@ -109,6 +112,20 @@ def test_it_answers_on_another_port_refuses_a_second_start_and_mends_what_dies(v
     family = up.family()
     os.kill(up.pid, signal.SIGKILL)
     gone(family, seconds=20)
+
+
+def the_application_can_only_add_to_the_record(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        tables = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        sealed = [table for table in tables if table.startswith(("audit_entry", "audit_leaf", "audit_checkpoint"))]
+        assert len(sealed) > 3
+        for table in sealed:
+            for change in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(change)
+        rights = "SELECT has_table_privilege(%s, 'INSERT'), has_table_privilege(%s, 'UPDATE')"
+        for table in ("audit_entry", "audit_leaf", "audit_checkpoint"):
+            assert connection.execute(rights, [table, table]).fetchone() == (True, False)
 
 
 def _ready(address: str) -> bool:
