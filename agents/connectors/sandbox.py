@@ -33,6 +33,8 @@ class SandboxConnector:
         Field("fail_percent", "Failures (%)", "How many are made to fail.", "number", default=0.0, low=0, high=100),
     )
     payload_fields: ClassVar[tuple[Field, ...]] = (
+        Field("to", "To", "Whom it would reach."),
+        Field("subject", "Subject", "What it would be about."),
         Field("text", "Text", "What it would say.", "long"),
         Field("json", "Data", "What it would send.", "json"),
     )
