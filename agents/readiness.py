@@ -12,7 +12,7 @@ AT_WORK = (Stage.SHADOW, Stage.SUPERVISED, Stage.AUTONOMOUS)
 
 
 class Item(NamedTuple):
-    """One thing it takes. `key` says where it is mended: owner, metric, scorecard, plays, policy, routes, connections."""
+    """One thing it takes. `key` is where it is mended: owner, metric, scorecard, plays, policy, routes, connections."""
 
     key: str
     title: str

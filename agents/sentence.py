@@ -151,6 +151,8 @@ def _undone(actions: Sequence[Action]) -> str:
     last = undoing[-1]
     if last.state == State.DELIVERED:
         return f" It was taken back on {moment(last.settled_at or last.created_at)}."
-    if last.state in (State.READY, State.SENDING, State.HELD):
+    if last.state in (State.READY, State.SENDING):
         return " It is being taken back."
+    if last.state == State.HELD:
+        return " It is to be taken back, which a pause holds."
     return f" Taking it back did not work{_because(last.why)}."

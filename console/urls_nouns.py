@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import accounts, connections, contacts, dead_letters, do_not_contact, mapping, signals, sources
+from console.views import (
+    accounts,
+    connections,
+    contacts,
+    dead_letters,
+    do_not_contact,
+    mapping,
+    plays,
+    signals,
+    sources,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sources", sources.sources, name="sources"),
@@ -32,4 +42,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("connections/<slug:slug>/test", connections.test, name="connection-test"),
     path("connections/<slug:slug>/switch", connections.switch, name="connection-switch"),
     path("connections/<slug:slug>/mailbox", connections.mailbox, name="connection-mailbox"),
+    path("plays", plays.plays, name="plays"),
+    path("plays/new", plays.new, name="play-new"),
+    path("plays/<slug:slug>", plays.play, name="play"),
+    path("plays/<slug:slug>/edit", plays.edit, name="play-edit"),
 ]

@@ -58,8 +58,14 @@ def play(connection: Connection, slug: str = "greet", *, payload: Any = None, **
 
 
 def agent(
-    play: Play, owner: Person, slug: str = "inbound", *, stage: str = "autonomous", policy: dict[str, Any] = ALONE, **more: Any
-) -> Agent:  # fmt: skip
+    play: Play,
+    owner: Person,
+    slug: str = "inbound",
+    *,
+    stage: str = "autonomous",
+    policy: dict[str, Any] = ALONE,
+    **more: Any,
+) -> Agent:
     """An agent that listens to everything and chooses `play`."""
     with transaction.atomic():
         made = Agent.objects.create(

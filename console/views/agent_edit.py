@@ -316,6 +316,7 @@ def _tried(agent: Agent, pasts: list[Any], card: Any, choices: Any) -> dict[str,
     tried: list[Tried] = rehearse(mine[:TRIED], scorecard=card, choices=choices, policy=policy, stage=stage)
     return {
         "tried": tried,
+        "names": dict(Play.objects.values_list("slug", "name")),
         "tried_any": not routes,
         "tried_plays": sum(one.thought.play is not None for one in tried),
         "looked": len(pasts),

@@ -125,6 +125,8 @@ def _metric_says(one: Results | None) -> str:
     if one is None:
         return ""
     metric = one.metric
+    if one.value is None:
+        return f"Nothing measured yet; the target is {metric.target.normalize():f} {metric.unit}"
     return metric_words(one.value, float(metric.target), unit=metric.unit, direction=metric.direction)  # type: ignore[arg-type]
 
 

@@ -148,7 +148,7 @@ def _admin(request: HttpRequest) -> bool:
 
 def _free_slug(name: str) -> str:
     base = slugify(name)[:70] or "connection"
-    taken = set(Connection.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    taken = set(Connection.objects.filter(slug__startswith=base).values_list("slug", flat=True)) | {"new"}
     return next(s for s in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if s not in taken)
 
 

@@ -140,7 +140,7 @@ def _stored(agent: Agent, origin: Policy | None) -> dict[str, Any]:
             for part in spec.get("clauses") or ()
         ],
         "limits": [(key, label, unit, "" if flat.get(key) is None else flat[key]) for key, label, unit in LIMITS],
-        "reason": f"Back to version {origin.version}: " if origin else "",
+        "reason": f"Back to version {origin.version}" if origin else "",
         "spec_json": json.dumps(spec, indent=2, ensure_ascii=False),
     }
 

@@ -20,7 +20,7 @@ from agents.rules.policy_specs import clause_words
 from agents.sentence import sentence
 from agents.tasks import wake
 from approvals.models import Approval
-from audit.timeline import Filters, Row, timeline
+from audit.timeline import Filters, timeline
 from console.views import page
 from console.views.run_filters import RunFilters
 
@@ -43,6 +43,16 @@ class Reason:
     cites: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the gate said once. `entry` is its number in the record, None while unsealed."""
+
+    verb: str
+    at: datetime
+    why: str
+    entry: int | None
+
+
 @dataclass(slots=True)
 class Deed:
     """One action with everything about it, in the order of the spine."""
@@ -50,9 +60,9 @@ class Deed:
     number: int
     action: Action
     approval: Approval | None
-    gate: list[Row] = field(default_factory=list)
+    why: str = ""
+    gate: list[Check] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
-    pause: Pause | None = None
     can_undo: bool = False
     can_send_again: bool = False
 
@@ -69,6 +79,11 @@ class Deed:
     def took(self) -> timedelta:
         """From the signal's receipt until it was settled."""
         return (self.action.settled_at or timezone.now()) - self.action.received_at
+
+    @property
+    def policy(self) -> int:
+        """The version that governed it."""
+        return self.action.policy.version
 
     @property
     def hash(self) -> str:
@@ -117,7 +132,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _deeds(run: Run, person: Any) -> list[Deed]:
-    actions = _in_order(run.actions.select_related("connection", "play"))
+    actions = _in_order(run.actions.select_related("connection", "play", "policy"))
     approvals = Approval.objects.select_related("decided_by").in_bulk([a.approval_id for a in actions if a.approval_id])
     deeds = {
         action.pk: Deed(n, action, approvals.get(action.approval_id) if action.approval_id else None)
@@ -127,16 +142,17 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
         return []
     for attempt in Attempt.objects.filter(action__in=list(deeds)).order_by("id"):
         deeds[attempt.action_id].attempts.append(attempt)
-    for entry in reversed(timeline(Filters(run=run.pk), limit=200)):
+    entries = [entry for entry in reversed(timeline(Filters(run=run.pk), limit=200)) if entry.verb in GATE]
+    pauses = _pauses([*(action.why for action in actions), *(str(entry.detail.get("why", "")) for entry in entries)])
+    for entry in entries:
         deed = deeds.get(_uuid(entry.subject))
-        if deed is not None and entry.verb in GATE:
-            deed.gate.append(entry)
-    held = {pk for deed in deeds.values() if (pk := _pause_of(deed.action))}
-    pauses = Pause.objects.select_related("agent", "region", "segment", "play", "connection", "set_by").in_bulk(held)
+        if deed is not None:
+            why = str(entry.detail.get("why", ""))
+            deed.gate.append(Check(entry.verb.partition(".")[2], entry.at, pauses.get(why, why), entry.seq))
     undone = {a.undo_of for a in actions if a.undo_of and a.state not in (State.FAILED, State.REFUSED)}
     may = access.may(person, access.RESEND, run.agent)
     for deed in deeds.values():
-        deed.pause = pauses.get(_pause_of(deed.action) or 0)
+        deed.why = _in_words(pauses.get(deed.action.why, deed.action.why), deeds)
         deed.can_send_again = may and deed.action.state in again.AGAIN and deed.action.undo_of is None
         deed.can_undo = (
             may
@@ -229,9 +245,24 @@ def _timing(run: Run, deeds: Iterable[Deed]) -> Timing:
     return Timing(last - run.received_at if last else None, asked, last)
 
 
-def _pause_of(action: Action) -> int | None:
-    kind, _, pk = action.why.partition(":")
-    return int(pk) if action.state == State.HELD and kind == "pause" and pk.isdecimal() else None
+def _pauses(whys: Iterable[str]) -> dict[str, str]:
+    """ "pause:7" → that pause in words, for those among `whys`."""
+    found = {why for why in whys if why.startswith("pause:") and why[6:].isdecimal()}
+    if not found:
+        return {}
+    pauses = Pause.objects.select_related("agent", "region", "segment", "play", "connection", "set_by")
+    return {
+        f"pause:{pause.pk}": f"The pause of {pause}, set by {pause.set_by.name if pause.set_by else 'Signalbox'}: "
+        f"{pause.reason}"
+        for pause in pauses.filter(pk__in=[int(why[6:]) for why in found])
+    }
+
+
+def _in_words(why: str, deeds: dict[UUID, Deed]) -> str:
+    """An action's `why` with other actions of the run named by their numbers."""
+    for pk, deed in deeds.items():
+        why = why.replace(str(pk), f"action {deed.number}")
+    return why
 
 
 def _uuid(subject: str) -> UUID | None:

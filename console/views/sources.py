@@ -65,6 +65,8 @@ class SourceForm(forms.ModelForm):
         said["slug"] = said.get("slug") or slugify(said.get("name", ""))[:80]
         if said.get("name") and not said["slug"]:
             self.add_error("slug", "Write one in lower-case letters: none can be made of this name.")
+        if said["slug"] == "new":
+            self.add_error("slug", "This address is taken by the page that makes sources: write another.")
         self.instance.slug = said["slug"]
         return said
 

@@ -4,7 +4,6 @@ from agents.rules.mapping import compile_mapping
 from agents.rules.plays import compile_choices
 from agents.rules.scoring import compile_scorecard
 from agents.rules.templates import compile_payload
-
 from bench import work
 
 

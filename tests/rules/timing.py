@@ -11,7 +11,6 @@ from agents.rules.plays import compile_choices
 from agents.rules.scoring import compile_scorecard
 from agents.rules.templates import compile_payload, compile_text
 from agents.rules.times import parse_time
-
 from bench import work
 
 SIX = {

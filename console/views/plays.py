@@ -1,0 +1,192 @@
+"""Plays: pre-approved ways to act, step by step, each version kept, and shown as it would read for a real signal."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.text import slugify
+
+from agents import access
+from agents.changes import play as changes
+from agents.changes.seen import ChangedSince
+from agents.connectors import registry
+from agents.models import Agent, Connection, Play, PlayVersion
+from agents.preview import context_of, preview
+from agents.rehearsal import Past, received
+from agents.rules.errors import SpecError
+from console.views import page, shown
+from console.views.me import signed_in
+from console.views.play_form import PlayForm, StepForm, flat, place_faults, posted_rows, rows_of
+
+TRIED = 25
+"""How many of the newest signals a preview offers."""
+
+
+def plays(request: HttpRequest) -> HttpResponse:
+    access.require(request.user, access.SEE)
+    used = _chosen_by()
+    connections = {one.slug: one for one in Connection.objects.all()}
+    rows = [
+        (play, used.get(play.slug, []), [connections.get(slug) for slug in dict.fromkeys(_slugs(play))])
+        for play in Play.objects.all()
+    ]
+    context = {"rows": rows, "may_build": access.may(request.user, access.BUILD)}
+    return page.render(request, "plays/list.html", context)
+
+
+def _slugs(play: Play) -> list[str]:
+    return [step["connection"] for step in play.steps]
+
+
+def _chosen_by() -> dict[str, list[Agent]]:
+    """The agents that may choose each play, by its slug."""
+    used: dict[str, list[Agent]] = {}
+    for agent in Agent.objects.exclude(stage="retired").only("slug", "name", "stage", "choices"):
+        for slug in dict.fromkeys(option["play"] for option in agent.choices if option.get("play")):
+            used.setdefault(slug, []).append(agent)
+    return used
+
+
+def play(request: HttpRequest, slug: str) -> HttpResponse:
+    """One play: what it does now, who may choose it, and every version with what it changed (?version=)."""
+    access.require(request.user, access.SEE)
+    found = get_object_or_404(Play, slug=slug)
+    versions = list(PlayVersion.objects.filter(play=found).order_by("-version")[:50])
+    asked = request.GET.get("version", "")
+    at = next((n for n, one in enumerate(versions) if str(one.version) == asked), None)
+    compared = None
+    if at is not None and at + 1 < len(versions):
+        new, old = versions[at], versions[at + 1]
+        before, after = (flat(one.name, one.risk, one.steps) for one in (old, new))
+        differing = [name for name in [*before, *after] if before.get(name) != after.get(name)]
+        compared = {
+            "new": new,
+            "old": old,
+            "before": {name: before[name] for name in before if name in differing},
+            "after": {name: after[name] for name in after if name in differing},
+        }
+    connections = {one.slug: one for one in Connection.objects.filter(slug__in=_slugs(found))}
+    context = {
+        "play": found,
+        "steps": [_step(step, connections.get(step["connection"])) for step in found.steps],
+        "agents": _chosen_by().get(slug, []),
+        "versions": versions,
+        "compared": compared,
+        "first": at is not None and compared is None,
+        "may_build": access.may(request.user, access.BUILD),
+    }
+    return page.render(request, "plays/detail.html", context)
+
+
+def _step(step: dict[str, Any], connection: Connection | None) -> dict[str, Any]:
+    kind = connection.kind if connection else ""
+    labels = {field.name: field.label for field in registry[kind].payload_fields} if kind in registry else {}
+    parts = [(labels.get(name, name), value) for name, value in (step.get("payload") or {}).items()]
+    return {**step, "to": connection, "parts": parts}
+
+
+def new(request: HttpRequest) -> HttpResponse:
+    access.require(request.user, access.BUILD)
+    return _edit(request, None)
+
+
+def edit(request: HttpRequest, slug: str) -> HttpResponse:
+    access.require(request.user, access.BUILD)
+    return _edit(request, get_object_or_404(Play, slug=slug))
+
+
+def _edit(request: HttpRequest, found: Play | None) -> HttpResponse:
+    """The form. Its buttons add, remove and move steps and preview without saving; `do=save` makes the next version."""
+    do = request.POST.get("do", "") if request.method == "POST" else ""
+    rows = posted_rows(request.POST) if do else rows_of(found.steps) if found else [{}]
+    connections = list(Connection.objects.all())
+    kinds = {one.slug: one.kind for one in connections}
+    names = {one.slug: one.name for one in connections}
+    asked: dict[str, Any] = {"kinds": kinds, "names": names}
+    bound = do in ("save", "preview")
+    form = PlayForm(request.POST if do else None, instance=found, initial={"risk": "low", "is_active": True})
+    if bound:
+        steps = [StepForm(request.POST, prefix=f"step-{n}", **asked) for n in range(len(rows))]
+    else:
+        rows = _moved(rows, do)
+        steps = [StepForm(initial=row, prefix=f"step-{n}", **asked) for n, row in enumerate(rows)]
+    held = [step.is_valid() for step in steps] if bound else []
+    specs = [step.step() for step in steps] if bound else (found.steps if found and not do else [])
+    pasts = received(limit=TRIED)
+    context = {
+        "play": found,
+        "form": form,
+        "steps": steps,
+        "version": request.POST.get("version") or (found.version if found else ""),
+        "pasts": pasts,
+        "on": request.POST.get("on", ""),
+        "posted": bound,
+        **_previewed(request, specs, kinds, pasts, found),
+    }
+    if not bound:
+        return page.render(request, "plays/form.html", context, fragment=("steps", "preview"))
+    if do == "preview":
+        return page.render(request, "plays/form.html", context, fragment="preview")
+    if form.is_valid() and all(held):
+        try:
+            saved = _save(request, found, form, specs)
+        except ChangedSince as error:
+            return shown.changed_since(request, error)
+        except SpecError as error:
+            place_faults(error, form, steps)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, f"{saved.name} is at version {saved.version}.")
+            return page.redirect(request, "play", saved.slug)
+    return page.render(request, "plays/form.html", context, fragment="steps", status=422)
+
+
+def _save(request: HttpRequest, found: Play | None, form: PlayForm, steps: list[dict[str, Any]]) -> Play:
+    said, actor = form.cleaned_data, signed_in(request).actor
+    plain = {name: said[name] for name in ("name", "purpose", "risk")}
+    if found is None:
+        return changes.create_play(actor=actor, slug=_free_slug(said["name"]), steps=steps, **plain)
+    version = request.POST.get("version", "")
+    return changes.change_play(
+        found,
+        actor=actor,
+        steps=steps,
+        is_active=said["is_active"],
+        version=int(version) if version.isdecimal() else None,
+        **plain,
+    )
+
+
+def _moved(rows: list[dict[str, Any]], do: str) -> list[dict[str, Any]]:
+    """The steps after the button `do`: add, remove-<n> or up-<n>; else as they are."""
+    what, _, number = do.partition("-")
+    n = int(number) if number.isdecimal() else -1
+    if what == "add":
+        return [*rows, {}]
+    if what == "remove" and 0 <= n < len(rows):
+        return [*rows[:n], *rows[n + 1 :]]
+    if what == "up" and 0 < n < len(rows):
+        return [*rows[: n - 1], rows[n], rows[n - 1], *rows[n + 1 :]]
+    return rows
+
+
+def _previewed(
+    request: HttpRequest, steps: list[dict[str, Any]], kinds: dict[str, str], pasts: list[Past], found: Play | None
+) -> dict[str, Any]:
+    wanted = request.POST.get("on", "")
+    past = next((one for one in pasts if str(one.signal.pk) == wanted), pasts[0] if pasts else None)
+    if past is None:
+        return {"past": None, "preview": []}
+    person = signed_in(request)
+    slug = found.slug if found else "new-play"
+    context = context_of(past, play=slug, owner=person.name, owner_email=person.email)
+    return {"past": past, "preview": preview(steps, kinds, context)}
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:70] or "play"
+    taken = set(Play.objects.filter(slug__startswith=base).values_list("slug", flat=True)) | {"new"}
+    return next(s for s in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if s not in taken)

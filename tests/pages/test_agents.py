@@ -1,0 +1,312 @@
+"""An agent: made, bounded, tried out and moved on by form, each change with its entry."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from agents.changes.seen import token
+from agents.models import Action, Agent, Metric, Outcome, Policy, Route, Run
+from agents.results import results, track_record
+from audit.ids import new_id
+from audit.models import Entry
+from tests.deciding import SCORECARD, furnish, run_loop
+
+pytestmark = pytest.mark.django_db
+PARTS = ("edit", "owner", "metric", "scorecard", "routes", "policy")
+
+
+@pytest.fixture
+def world(alice):
+    return furnish(alice)
+
+
+@pytest.fixture
+def real(alice, workspace):
+    return furnish(alice)
+
+
+def entries(verb: str) -> list[dict]:
+    bodies = Entry.objects.filter(verb=verb).order_by("id").values_list("body", flat=True)
+    return [json.loads(bytes(body)) for body in bodies]
+
+
+def criterion(n: int, **more: str) -> dict[str, str]:
+    row = {"row": "1", "key": "", "label": "Pricing", "kind": "intent", "weight": "30", "field": "signal.page",
+           "op": "eq", "value": "pricing", "json": ""} | more  # fmt: skip
+    return {f"criteria-{n}-{name}": value for name, value in row.items()}
+
+
+def clause(n: int, **more: object) -> dict[str, object]:
+    row = {"row": "1", "id": f"c{n + 1}", "say": "alone"} | more
+    return {f"clauses-{n}-{name}": value for name, value in row.items()}
+
+
+def test_only_those_who_may_build_see_the_forms(world, client, alice, bob, charlie, person):
+    for stranger in (bob, charlie, person("Zoe", role="owner")):
+        client.force_login(stranger)
+        assert client.get("/agents/inbound-intent").status_code == 200
+        for part in PARTS:
+            assert client.get(f"/agents/inbound-intent/{part}").status_code == 403, part
+            assert client.post(f"/agents/inbound-intent/{part}").status_code == 403, part
+        assert client.post("/agents/inbound-intent/stage", {"stage": "autonomous"}).status_code == 403
+    client.force_login(bob)
+    assert client.get("/agents/new").status_code == 403
+    client.force_login(alice)
+    for part in PARTS:
+        assert client.get(f"/agents/inbound-intent/{part}").status_code == 200, part
+
+
+def test_a_new_agent_is_a_draft_that_says_what_it_lacks(client, alice):
+    client.force_login(alice)
+    assert client.post("/agents/new", {"name": "", "job": "Watch."}).status_code == 422
+    answer = client.post("/agents/new", {"name": "Night Watch", "job": "Watch.", "owner": alice.pk})
+    assert (answer.status_code, answer["Location"]) == (303, "/agents/night-watch")
+    made = Agent.objects.get()
+    assert (made.stage, made.owner, made.built_by) == ("draft", alice, alice)
+    (entry,) = entries("agent.created")
+    assert entry["detail"]["changed"]["owner"] == [None, alice.actor]
+    text = client.get("/agents/night-watch").content.decode()
+    for link in ("metric", "scorecard", "policy", "routes"):
+        assert f'href="/agents/night-watch/{link}"' in text
+    refused = client.post("/agents/night-watch/stage", {"stage": "shadow", "before": "draft"})
+    assert refused.status_code == 422
+    assert "It still lacks a metric, a scorecard, a play, boundaries, a route." in refused.content.decode()
+    client.post("/agents/new", {"name": "Night Watch", "job": "Watch.", "owner": alice.pk})
+    assert Agent.objects.filter(slug="night-watch-2").exists()
+
+
+def test_stages_follow_one_another_and_are_recorded(world, client, alice):
+    client.force_login(alice)
+    place = "/agents/inbound-intent/stage"
+    assert client.get(place).status_code == 405
+    assert client.post(place, {"stage": "autonomous", "before": "supervised"}).status_code == 303
+    world.agent.refresh_from_db()
+    assert (world.agent.stage, world.agent.live_since is not None) == ("autonomous", True)
+    assert entries("agent.stage")[0]["detail"] == {"after": "autonomous", "before": "supervised"}
+    late = client.post(place, {"stage": "shadow", "before": "supervised"})
+    assert late.status_code == 409
+    assert "It is in autonomous by now" in late.content.decode()
+    assert client.post(place, {"stage": "draft", "before": "autonomous"}).status_code == 409
+
+
+def test_handing_over_names_the_new_owner(world, client, alice, person):
+    zoe = person("Zoe", role="owner")
+    client.force_login(alice)
+    assert client.post("/agents/inbound-intent/owner", {"owner": zoe.pk, "why": ""}).status_code == 422
+    assert client.post("/agents/inbound-intent/owner", {"owner": zoe.pk, "why": "Away"}).status_code == 303
+    world.agent.refresh_from_db()
+    assert world.agent.owner == zoe
+    (entry,) = entries("agent.changed")
+    assert entry["detail"] == {"changed": {"owner": [alice.actor, zoe.actor]}, "why": "Away"}
+
+
+def test_a_change_made_on_an_old_page_is_not_written_over(world, client, alice, person):
+    mia = person("Mia", role="ops")
+    client.force_login(alice)
+    old = token({"name": "Inbound intent", "job": "Answers buying signals within a minute.", "deputy": None})
+    client.force_login(mia)
+    job = {"name": "Inbound intent", "job": "Answers.", "seen": old}
+    assert client.post("/agents/inbound-intent/edit", job).status_code == 303
+    client.force_login(alice)
+    answer = client.post("/agents/inbound-intent/edit", {**job, "job": "Other."})
+    assert answer.status_code == 412
+    assert "Mia changed it" in answer.content.decode()
+    world.agent.refresh_from_db()
+    assert world.agent.job == "Answers."
+
+
+def test_rows_are_added_and_taken_away_without_saving(world, client, alice):
+    client.force_login(alice)
+    place = "/agents/inbound-intent/scorecard"
+    text = client.post(place, {**criterion(0), "do": "add-criteria"}).content.decode()
+    assert 'id="criteria-1"' in text
+    assert 'value="Pricing"' in text
+    text = client.post(
+        place, {**criterion(0), **criterion(1, label="Size"), "do": "remove-criteria-0"}
+    ).content.decode()
+    assert 'value="Size"' in text
+    assert 'value="Pricing"' not in text
+    world.agent.refresh_from_db()
+    assert world.agent.scorecard == SCORECARD
+
+
+def test_what_is_wrong_is_said_in_its_row(world, client, alice):
+    client.force_login(alice)
+    rows = {**criterion(0), **criterion(1, weight="heavy", op="between", value="9")}
+    answer = client.post("/agents/inbound-intent/scorecard", {**rows, "threshold": "200", "do": "save"})
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert '<li id="criteria-0">' in text
+    wrong = text[text.index('<li id="criteria-1" class="wrong">') :]
+    assert "The weight is no whole number from 1 to 1000" in wrong
+    assert "Give two numbers, the lowest and the highest" in wrong
+    assert "The threshold is no whole number" in text
+
+
+def test_a_scorecard_saved_by_rows_keeps_numbers_lists_and_keys(world, client, alice):
+    client.force_login(alice)
+    rows = {
+        **criterion(0, key="page"),
+        **criterion(1, label="Seats or more", field="signal.seats", op="gte", value="40"),
+        **criterion(2, label="Trade", field="signal.industry", op="in", value="software, logistics"),
+        **criterion(3, label="Both", field="", json='{"all": [{"field": "signal.page", "op": "exists"}]}'),
+        "choices-0-row": "1", "choices-0-play": "intro", "choices-0-min_score": "20", "threshold": "10", "offset": "5",
+    }  # fmt: skip
+    assert client.post("/agents/inbound-intent/scorecard", {**rows, "do": "save"}).status_code == 303
+    world.agent.refresh_from_db()
+    criteria = world.agent.scorecard["criteria"]
+    assert [one["key"] for one in criteria] == ["page", "seats-or-more", "trade", "both"]
+    assert [one["condition"].get("value") for one in criteria] == ["pricing", 40, ["software", "logistics"], None]
+    assert (world.agent.scorecard["threshold"], world.agent.scorecard["confidence_offset"]) == (10, 0.05)
+    assert world.agent.choices == [{"play": "intro", "when": None, "min_score": 20}]
+    assert set(entries("agent.changed")[0]["detail"]["changed"]) == {"scorecard", "choices"}
+    text = client.get("/agents/inbound-intent/scorecard").content.decode()
+    assert 'value="software, logistics"' in text
+    assert client.get("/agents/inbound-intent/scorecard?as=json").status_code == 200
+
+
+def test_trying_out_scores_what_came_in_and_changes_nothing(world, client, alice):
+    world.signal(fields={"page": "pricing"})
+    client.force_login(alice)
+    rows = {**criterion(0), "choices-0-row": "1", "choices-0-play": "intro", "choices-0-min_score": "50"}
+    text = client.post("/agents/inbound-intent/scorecard", {**rows, "do": "try"}).content.decode()
+    assert "1 of the newest 1 signals its routes hear" in text
+    assert '<td data-label="Score" class="num"><b>100</b></td>' in text
+    assert "mails-ask" in text
+    world.agent.refresh_from_db()
+    assert world.agent.scorecard == SCORECARD
+    assert not Run.objects.exists()
+
+
+def test_publishing_makes_the_next_version_and_says_what_changed(world, client, alice):
+    client.force_login(alice)
+    place = "/agents/inbound-intent/policy"
+    rows = {**clause(0, plays=["intro"], regions=["emea"], min_confidence="70"), "hourly": "20", "base": "1"}
+    assert client.post(place, {**rows, "do": "publish"}).status_code == 422
+    shown = client.post(place, {**rows, "do": "show"}).content.decode()
+    assert "Alone: Intro mail in EMEA, confidence 70 % or more" in shown
+    answer = client.post(place, {**rows, "do": "publish", "reason": "They answer well."})
+    assert answer["Location"] == "/agents/inbound-intent/policy/2"
+    world.agent.refresh_from_db()
+    assert world.agent.policy.version == 2
+    assert world.agent.policy.spec == {
+        "clauses": [{"id": "c1", "say": "alone", "plays": ["intro"], "regions": ["emea"], "min_confidence": 70}],
+        "limits": {"hourly": 20},
+    }
+    (entry,) = entries("policy.published")
+    assert (entry["subject"], entry["detail"]["why"]) == ("policy:inbound-intent@2", "They answer well.")
+    page = client.get("/agents/inbound-intent/policy/2").content.decode()
+    assert "They answer well." in page
+    assert "<del>Asks: Any play (every first mail)</del>" in page
+
+
+def test_of_two_who_publish_the_second_is_told_who_was_first(world, client, alice, person):
+    mia = person("Mia", role="ops")
+    client.force_login(mia)
+    rows = {**clause(0, say="never"), "base": "1", "do": "publish", "reason": "Stop."}
+    assert client.post("/agents/inbound-intent/policy", rows).status_code == 303
+    client.force_login(alice)
+    answer = client.post("/agents/inbound-intent/policy", {**rows, "clauses-0-say": "alone"})
+    assert answer.status_code == 409
+    assert "Mia published version 2 meanwhile." in answer.content.decode()
+    assert Policy.objects.count() == 2
+
+
+def test_rolling_back_publishes_the_old_spec_anew(world, client, alice):
+    first = world.agent.policy.spec
+    client.force_login(alice)
+    rows = {**clause(0, say="never"), "base": "1", "do": "publish", "reason": "Stop."}
+    client.post("/agents/inbound-intent/policy", rows)
+    text = client.get("/agents/inbound-intent/policy?from=1").content.decode()
+    assert 'value="Back to version 1"' in text
+    back = {**clause(0, id="mails-ask", say="ask", note="every first mail"), "base": "2", "do": "publish"}
+    client.post("/agents/inbound-intent/policy?from=1", {**back, "reason": "Back to version 1"})
+    world.agent.refresh_from_db()
+    assert (world.agent.policy.version, world.agent.policy.spec) == (3, first)
+
+
+def test_a_clause_that_names_what_is_not_there_is_refused(world, client, alice):
+    client.force_login(alice)
+    spec = json.dumps({"clauses": [{"id": "c1", "say": "alone", "regions": ["atlantis"]}]})
+    form = {"as": "json", "spec_json": spec, "do": "publish", "reason": "x", "base": "1"}
+    answer = client.post("/agents/inbound-intent/policy", form)
+    assert answer.status_code == 422
+    assert "There is no &#x27;atlantis&#x27;" in answer.content.decode()
+
+
+def test_routes_are_tried_out_then_kept_each_with_its_entry(world, client, alice):
+    world.signal()
+    client.force_login(alice)
+    place = "/agents/inbound-intent/routes"
+    rows = {"routes-0-row": "1", "routes-0-types": "page_viewed, trial.*", "routes-0-active": "1"}
+    assert "They hear 1 of the newest 1 signals" in client.post(place, {**rows, "do": "try"}).content.decode()
+    assert Route.objects.get().types == []
+    assert client.post(place, {**rows, "do": "save"}).status_code == 303
+    assert Route.objects.get().types == ["page_viewed", "trial.*"]
+    assert len(entries("route.changed")) == 2
+    bad = client.post(place, {**rows, "routes-0-field": "signal.page", "routes-0-op": "gt", "do": "save"})
+    assert bad.status_code == 422
+    assert "Give a number" in bad.content.decode()
+
+
+def test_the_metric_is_set_by_form(world, client, alice):
+    client.force_login(alice)
+    form = {
+        "name": "Replies", "outcome": "reply", "measure": "rate", "unit": "%", "direction": "up", "target": "12.5",
+        "window_days": "14", "acceptable_failure_rate": "3",
+    }  # fmt: skip
+    assert client.post("/agents/inbound-intent/metric", {**form, "window_days": "0"}).status_code == 422
+    assert client.post("/agents/inbound-intent/metric", form).status_code == 303
+    assert Metric.objects.get().target == Decimal("12.5")
+    assert entries("agent.changed")[0]["detail"]["metric"]["changed"]["outcome"] == ["meeting", "reply"]
+
+
+def test_outcomes_are_split_by_whether_it_had_acted(real, client, alice):
+    for n in range(6):
+        real.signal(f"Jo {n}")
+    run_loop()
+    runs = list(Run.objects.order_by("id"))
+    acted = [run.pk for run in runs[:4]]
+    Action.objects.filter(run_id__in=acted).update(state="delivered", settled_at=timezone.now())
+    for run, did in ((runs[0], True), (runs[1], True), (runs[2], False), (runs[4], False)):
+        now = timezone.now()
+        Outcome.objects.create(
+            id=new_id(), run=run, agent=real.agent, kind="meeting", value=1, acted=did, occurred_at=now,
+            received_at=now, actor="source:web",
+        )  # fmt: skip
+    found = results([Agent.objects.select_related("metric").get()])[real.agent.pk]
+    assert (found.acted.runs, found.acted.hits) == (4, 2)
+    assert (found.rest.runs, found.rest.hits) == (2, 1)
+    assert (found.value, found.met, len(found.days), found.days[-1].value) == (50.0, True, 30, 50.0)
+    client.force_login(alice)
+    text = client.get("/agents/inbound-intent").content.decode()
+    assert "<b>50.0 %</b>" in text
+    assert "15.0 % to 85.0 %" in text
+
+
+def test_the_track_record_counts_answers_apart_from_silence(real, client, alice):
+    approvals = real.ask(5)
+    for approval, state in zip(approvals, ("approved", "approved", "rejected", "expired"), strict=False):
+        approval.state, approval.decided_by, approval.decided_at = state, alice, timezone.now()
+        approval.save()
+    found = track_record(real.agent)
+    assert (found.approved, found.rejected, found.expired) == (2, 1, 1)
+    assert (found.answered.hits, found.answered.runs) == (2, 3)
+
+
+def test_an_agents_page_costs_the_same_at_any_history(real, client, alice):
+    client.force_login(alice)
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get("/agents/inbound-intent").status_code == 200
+        return len(queries)
+
+    real.ask(2)
+    few = cost()
+    real.ask(15)
+    assert cost() <= few <= 32
