@@ -167,6 +167,8 @@ def load(cursor: Any, revision: int = 0) -> Snapshot:
     ).fetchall():
         with _fault(now, f"play:{slug}"):
             now.plays[slug] = PlayNow(id_, slug, name, version, risk, _steps(steps, by_slug))
+    scopes = (*now.regions.values(), *now.segments.values())
+    names = {play.slug: play.name for play in now.plays.values()} | {scope.code: scope.name for scope in scopes}
     for id_, slug, name, stage, owner_id, owner, email, scorecard, choices, policy_id, version, spec in cursor.execute(
         "SELECT a.id, a.slug, a.name, a.stage, p.id, p.name, p.email, a.scorecard, a.choices, y.id, y.version, y.spec "
         "FROM agents_agent a JOIN approvals_person p ON p.id = a.owner_id JOIN agents_policy y ON y.id = a.policy_id "
@@ -186,7 +188,7 @@ def load(cursor: Any, revision: int = 0) -> Snapshot:
                 compile_choices(choices),
                 policy_id,
                 version,
-                compile_policy(spec),
+                compile_policy(spec, names=names),
             )
     for agent_id, source_id, types, condition in cursor.execute(
         "SELECT agent_id, source_id, types, condition FROM agents_route WHERE is_active ORDER BY id"

@@ -63,13 +63,21 @@ class Asked:
         if self.is_mail:
             to = f"{person} at {self.question['account']}" if person and person != target else target
             return f"Send “{self.payload['subject']}” to {to}"
-        return f"{self.question['play']} ({self.question['step'].replace('_', ' ')}) for {target}"
+        account = self.question["account"]
+        to = f"{person} at {account}" if person and account else person or account or target
+        return f"{self.question['play']} ({self.question['step'].replace('_', ' ').replace('-', ' ')}) for {to}"
 
     @cached_property
     def reasons(self) -> list[dict[str, Any]]:
         """Every reason of the score, with its look: what matched, what did not, what is not known; heaviest first."""
         found = [{**one, **LOOKS.get(one["outcome"], LOOKS["missing"])} for one in self.question.get("reasons") or []]
         return sorted(found, key=lambda one: (one["order"], -one["weight"]))
+
+    @property
+    def score_words(self) -> str:
+        """The score in one line, for where its reasons are folded."""
+        matched = sum(one["outcome"] == "matched" for one in self.reasons)
+        return f"Score {self.question['score']}: {matched} of {len(self.reasons)} criteria matched"
 
     @property
     def risk_words(self) -> str:

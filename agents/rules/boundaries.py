@@ -7,7 +7,7 @@ clause, or one of Signalbox's own: "default", "unassigned", "stale", "stage:draf
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,11 +49,11 @@ class Decision:
 class Policy:
     """A compiled policy; made by `compile_policy`, safe to share. `limits` are taken at the gate, not in `decide`."""
 
-    def __init__(self, clauses: list[Clause], limits: Limits) -> None:
+    def __init__(self, clauses: list[Clause], limits: Limits, names: Mapping[str, str] | None = None) -> None:
         self.clauses = tuple(clauses)
         self.limits = limits
         ordered = sorted(clauses, key=lambda clause: STRENGTH[clause.say])
-        self._steps = [(clause, Decision(clause.say, clause.id, _why(clause))) for clause in ordered]
+        self._steps = [(clause, Decision(clause.say, clause.id, _why(clause, names))) for clause in ordered]
 
     def decide(self, facts: Facts) -> Decision:
         """The decision for one action. Deterministic, and total: never raises for any facts."""
@@ -103,9 +103,11 @@ def compile_policy(
     plays: Collection[str] | None = None,
     regions: Collection[str] | None = None,
     segments: Collection[str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Policy:
     """A policy from {"clauses": […], "limits": {"hourly", "daily"}, "contact_lock_hours", "max_signal_age_minutes",
     "failure_rate_window"}; see `policy_specs`. The known plays and codes, where given, make an unknown one a fault.
+    `names` gives the label of a play or code, for what a decision says.
 
     SpecError lists all that is wrong. A policy without clauses compiles, and never does anything.
     """
@@ -113,10 +115,10 @@ def compile_policy(
     known = {"plays": plays, "regions": regions, "segments": segments}
     clauses, limits = read_clauses(spec, known, faults), read_limits(spec, faults)
     faults.raise_any()
-    return Policy(clauses, limits)
+    return Policy(clauses, limits, names)
 
 
-def _why(clause: Clause) -> str:
+def _why(clause: Clause, names: Mapping[str, str] | None) -> str:
     verb = {"alone": "Alone", "ask": "Asks", "never": "Never"}[clause.say]
     note = f" ({clause.note})" if clause.note else ""
-    return f"{verb}: {clause_words(clause)}{note}"
+    return f"{verb}: {clause_words(clause, names)}{note}"
