@@ -1,11 +1,17 @@
-"""A process of claimers: `python -m tests.hostile.claimer THREADS`, until it is killed."""
+"""Claimers: `python -m tests.hostile.claimer NUMBER` forks so many, each a process of its own, until it is killed."""
 
 import os
 import sys
-import threading
 import time
 
 import django
+import psycopg
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "console.settings"
+django.setup()
+
+from agents.loop.gate import gate  # noqa: E402
+from agents.loop.hot import Hot  # noqa: E402
 
 AGAIN = """
 UPDATE agents_action SET state = 'ready', not_before = clock_timestamp() WHERE id = ANY(%s) AND state = 'sending'
@@ -15,11 +21,6 @@ UPDATE agents_action SET state = 'ready', not_before = clock_timestamp() WHERE i
 
 def run() -> None:
     """Pass the gate as fast as can be; what was permitted is not sent but ready again."""
-    import psycopg
-
-    from agents.loop.gate import gate
-    from agents.loop.hot import Hot
-
     hot = Hot()
     while True:
         try:
@@ -33,8 +34,7 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "console.settings"
-    django.setup()
     for _ in range(int(sys.argv[1])):
-        threading.Thread(target=run).start()
-    print("claiming", flush=True)
+        if os.fork() == 0:
+            run()
+    os.wait()
