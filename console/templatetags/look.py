@@ -94,7 +94,7 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
 def when(moment: datetime | None, form: str = "ago", *, empty: str = "never") -> SafeString:
     """A moment: local on screen, UTC on hover, ISO when printed.
 
-    Forms: `ago` (3 min ago), `since` (3 min), `clock` (12:30:05), `day` (21 Nov 2025), `full` (21 Nov 2025 12:30:05 CET).
+    Forms: `ago` (3 min ago), `since` (3 min), `clock` (12:30:05), `day` (21 Nov 2025), `full` (day, clock and zone).
     """
     if moment is None:
         return format_html('<span class="muted">{}</span>', empty)
