@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.models import Run
+from agents.connectors import registry as connectors
+from agents.models import Connection, Run
 from agents.registry import HTML_FIELDS
 from agents.rehearsal import Past
 from agents.rules.errors import SpecError
@@ -16,6 +17,7 @@ class Member:
     """One member of a payload: its value, or else which field is `missing`, or why it is `wrong`."""
 
     name: str
+    label: str
     value: Any = None
     missing: str = ""
     wrong: str = ""
@@ -35,9 +37,8 @@ class Previewed:
         return list(dict.fromkeys(member.missing for member in self.members if member.missing))
 
 
-def context_of(past: Past, *, play: str, owner: str, owner_email: str) -> dict[str, Any]:
-    """What templates may use for a signal: as its run had it, or else with plausible figures and the given owner."""
-    run = Run.objects.filter(signal_id=past.signal.pk).select_related("agent__owner").order_by("-id").first()
+def context_of(past: Past, run: Run | None, *, play: str, owner: str, owner_email: str) -> dict[str, Any]:
+    """What templates may use for a signal: as its `run` had it, or else with plausible figures and the given owner."""
     agent = run.agent if run else None
     return {
         **past.document,
@@ -55,29 +56,35 @@ def context_of(past: Past, *, play: str, owner: str, owner_email: str) -> dict[s
 
 
 def preview(
-    steps: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], context: Mapping[str, Any]
+    steps: Sequence[Mapping[str, Any]], connections: Mapping[str, Connection], context: Mapping[str, Any]
 ) -> list[Previewed]:
-    """Each step rendered on `context`; `kinds` are the connections there are, slug → kind. Never raises for steps."""
-    return [
-        Previewed(
-            str(step.get("key") or "step"),
-            str(step.get("connection") or ""),
-            [_member(name, member, kinds, step, context) for name, member in (step.get("payload") or {}).items()],
-        )
-        for step in steps
-    ]
+    """Each step rendered on `context`, its connection one of `connections` (by slug). Never raises for steps."""
+    out = []
+    for step in steps:
+        to = connections.get(str(step.get("connection") or ""))
+        kind = to.kind if to else ""
+        members = [
+            _member(name, label, member, kind, context) for name, label, member in in_order(step.get("payload"), kind)
+        ]
+        out.append(Previewed(str(step.get("key") or "step"), to.name if to else "", members))
+    return out
 
 
-def _member(
-    name: str, member: Any, kinds: Mapping[str, str], step: Mapping[str, Any], context: Mapping[str, Any]
-) -> Member:
-    kind = kinds.get(str(step.get("connection")), "")
+def in_order(payload: Mapping[str, Any] | None, kind: str) -> list[tuple[str, str, Any]]:
+    """A payload's members as (name, label, value), in the order in which connectors of `kind` ask for them."""
+    labels = {field.name: field.label for field in connectors[kind].payload_fields} if kind in connectors else {}
+    given = payload or {}
+    names = [*(name for name in labels if name in given), *(name for name in given if name not in labels)]
+    return [(name, labels.get(name, name), given[name]) for name in names]
+
+
+def _member(name: str, label: str, member: Any, kind: str, context: Mapping[str, Any]) -> Member:
     try:
         made = compile_payload({name: member}, where=name, html=[name] if name in HTML_FIELDS.get(kind, ()) else [])
-        return Member(name, made.render(context)[name])
+        return Member(name, label, made.render(context)[name])
     except MissingField as error:
-        return Member(name, missing=error.name)
+        return Member(name, label, missing=error.name)
     except RenderError as error:
-        return Member(name, wrong=error.what)
+        return Member(name, label, wrong=error.what)
     except SpecError as error:
-        return Member(name, wrong=f"{error.faults[0].what}. {error.faults[0].mend}")
+        return Member(name, label, wrong=f"{error.faults[0].what}. {error.faults[0].mend}")

@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
 
 from agents.changes.play import OURS
 from agents.connectors import registry
-from agents.models import Play, Risk
+from agents.models import Connection, Play, Risk
 from agents.rules.errors import SpecError
 from console.views.connector_form import JsonField, form_field
 
@@ -22,7 +22,7 @@ class PlayForm(forms.ModelForm):
     risk = forms.ChoiceField(
         choices=Risk.choices,
         widget=forms.RadioSelect,
-        help_text="Boundaries go by it; high risk is never approved by whoever edited it.",
+        help_text="Boundaries can ask or refuse by it.",
     )
 
     class Meta:
@@ -49,11 +49,16 @@ class StepForm(forms.Form):
         widget=forms.Textarea(attrs={"class": "code", "rows": 3, "spellcheck": "false"}),
     )
 
-    def __init__(self, *args: Any, kinds: Mapping[str, str], names: Mapping[str, str], **more: Any) -> None:
+    def __init__(self, *args: Any, connections: Mapping[str, Connection], **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["connection"].choices = [("", "Choose a connection"), *names.items()]
+        through = cast(forms.ChoiceField, self.fields["connection"])
+        through.choices = [
+            ("", "Choose a connection"),
+            *((one.slug, one.name) for one in connections.values()),
+        ]
         chosen = self.data.get(self.add_prefix("connection")) if self.is_bound else self.initial.get("connection")
-        self.kind = kinds.get(str(chosen or ""), "")
+        to = connections.get(str(chosen or ""))
+        self.kind = to.kind if to else ""
         for field in registry[self.kind].payload_fields if self.kind in registry else ():
             if field.name not in OURS:
                 self.fields[PAYLOAD + field.name] = form_field(field, templates=True)
@@ -105,7 +110,7 @@ def posted_rows(data: QueryDict) -> list[dict[str, Any]]:
     ]
 
 
-def place_faults(error: SpecError, play: forms.Form, steps: list[StepForm]) -> None:
+def place_faults(error: SpecError, play: forms.BaseForm, steps: list[StepForm]) -> None:
     """Each fault beside the row it speaks of, else on top."""
     for fault in error.faults:
         says = f"{fault.what}. {fault.mend}."

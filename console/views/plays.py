@@ -11,13 +11,12 @@ from django.utils.text import slugify
 from agents import access
 from agents.changes import play as changes
 from agents.changes.seen import ChangedSince
-from agents.connectors import registry
-from agents.models import Agent, Connection, Play, PlayVersion
-from agents.preview import context_of, preview
-from agents.rehearsal import Past, received
+from agents.models import Agent, Connection, Play, PlayVersion, Run
+from agents.preview import context_of, in_order, preview
+from agents.rehearsal import received
 from agents.rules.errors import SpecError
 from console.views import page, shown
-from console.views.me import signed_in
+from console.views.page import signed_in
 from console.views.play_form import PlayForm, StepForm, flat, place_faults, posted_rows, rows_of
 
 TRIED = 25
@@ -50,10 +49,10 @@ def _chosen_by() -> dict[str, list[Agent]]:
 
 
 def play(request: HttpRequest, slug: str) -> HttpResponse:
-    """One play: what it does now, who may choose it, and every version with what it changed (?version=)."""
+    """One play: what it does now, how it reads for a signal (?on=), and what each version changed (?version=)."""
     access.require(request.user, access.SEE)
-    found = get_object_or_404(Play, slug=slug)
-    versions = list(PlayVersion.objects.filter(play=found).order_by("-version")[:50])
+    versions = list(PlayVersion.objects.filter(play__slug=slug).select_related("play").order_by("-version")[:50])
+    found = versions[0].play if versions else get_object_or_404(Play, slug=slug)
     asked = request.GET.get("version", "")
     at = next((n for n, one in enumerate(versions) if str(one.version) == asked), None)
     compared = None
@@ -76,14 +75,13 @@ def play(request: HttpRequest, slug: str) -> HttpResponse:
         "compared": compared,
         "first": at is not None and compared is None,
         "may_build": access.may(request.user, access.BUILD),
+        **_previewed(request, found.steps, connections, found),
     }
     return page.render(request, "plays/detail.html", context)
 
 
 def _step(step: dict[str, Any], connection: Connection | None) -> dict[str, Any]:
-    kind = connection.kind if connection else ""
-    labels = {field.name: field.label for field in registry[kind].payload_fields} if kind in registry else {}
-    parts = [(labels.get(name, name), value) for name, value in (step.get("payload") or {}).items()]
+    parts = in_order(step.get("payload"), connection.kind if connection else "")
     return {**step, "to": connection, "parts": parts}
 
 
@@ -101,29 +99,23 @@ def _edit(request: HttpRequest, found: Play | None) -> HttpResponse:
     """The form. Its buttons add, remove and move steps and preview without saving; `do=save` makes the next version."""
     do = request.POST.get("do", "") if request.method == "POST" else ""
     rows = posted_rows(request.POST) if do else rows_of(found.steps) if found else [{}]
-    connections = list(Connection.objects.all())
-    kinds = {one.slug: one.kind for one in connections}
-    names = {one.slug: one.name for one in connections}
-    asked: dict[str, Any] = {"kinds": kinds, "names": names}
+    connections = {one.slug: one for one in Connection.objects.all()}
     bound = do in ("save", "preview")
-    form = PlayForm(request.POST if do else None, instance=found, initial={"risk": "low", "is_active": True})
+    form = PlayForm(request.POST if do else None, instance=found, initial=None if found else {"risk": "low"})
     if bound:
-        steps = [StepForm(request.POST, prefix=f"step-{n}", **asked) for n in range(len(rows))]
+        steps = [StepForm(request.POST, prefix=f"step-{n}", connections=connections) for n in range(len(rows))]
     else:
         rows = _moved(rows, do)
-        steps = [StepForm(initial=row, prefix=f"step-{n}", **asked) for n, row in enumerate(rows)]
+        steps = [StepForm(initial=row, prefix=f"step-{n}", connections=connections) for n, row in enumerate(rows)]
     held = [step.is_valid() for step in steps] if bound else []
     specs = [step.step() for step in steps] if bound else (found.steps if found and not do else [])
-    pasts = received(limit=TRIED)
     context = {
         "play": found,
         "form": form,
         "steps": steps,
         "version": request.POST.get("version") or (found.version if found else ""),
-        "pasts": pasts,
-        "on": request.POST.get("on", ""),
         "posted": bound,
-        **_previewed(request, specs, kinds, pasts, found),
+        **_previewed(request, specs, connections, found),
     }
     if not bound:
         return page.render(request, "plays/form.html", context, fragment=("steps", "preview"))
@@ -174,16 +166,27 @@ def _moved(rows: list[dict[str, Any]], do: str) -> list[dict[str, Any]]:
 
 
 def _previewed(
-    request: HttpRequest, steps: list[dict[str, Any]], kinds: dict[str, str], pasts: list[Past], found: Play | None
+    request: HttpRequest, steps: list[dict[str, Any]], connections: dict[str, Connection], found: Play | None
 ) -> dict[str, Any]:
-    wanted = request.POST.get("on", "")
-    past = next((one for one in pasts if str(one.signal.pk) == wanted), pasts[0] if pasts else None)
-    if past is None:
-        return {"past": None, "preview": []}
+    """The steps for the signal that is asked for (`on`), else the newest that this play answered, else the newest."""
+    pasts = received(limit=TRIED)
+    if not pasts:
+        return {"pasts": [], "past": None, "preview": []}
+    runs = list(
+        Run.objects.filter(signal_id__in=[one.signal.pk for one in pasts])
+        .select_related("agent__owner")
+        .order_by("-id")
+    )
+    wanted = request.POST.get("on") or request.GET.get("on", "")
+    by_id = {str(one.signal.pk): one for one in pasts}
+    if wanted not in by_id and found is not None:
+        wanted = next((str(run.signal_id) for run in runs if run.play_id == found.pk), "")
+    past = by_id.get(wanted, pasts[0])
+    run = next((run for run in runs if run.signal_id == past.signal.pk), None)
     person = signed_in(request)
     slug = found.slug if found else "new-play"
-    context = context_of(past, play=slug, owner=person.name, owner_email=person.email)
-    return {"past": past, "preview": preview(steps, kinds, context)}
+    context = context_of(past, run, play=slug, owner=person.name, owner_email=person.email)
+    return {"pasts": pasts, "past": past, "preview": preview(steps, connections, context)}
 
 
 def _free_slug(name: str) -> str:
