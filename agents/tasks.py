@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import redis
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
 from agents import watchdog
@@ -28,6 +29,8 @@ PENDING_SECONDS = 2
 """A wake-up lost with the child that had it keeps others from waking anybody for so long."""
 QUIET_SECONDS = 1.0
 """After Redis failed, nobody tries to wake anybody for so long; the sweeper makes up for it."""
+
+STOPS = (signal.SIGTERM, signal.SIGQUIT)
 
 _redis: redis.Redis | None = None
 _quiet_until = 0.0
@@ -44,6 +47,22 @@ def _stop(**_: Any) -> None:
     _stopping[0] = 1
 
 
+@worker_ready.connect
+def _stop_gently_first(**_: Any) -> None:
+    """Let the first SIGQUIT do what SIGTERM does, as what is in flight is soon settled; Celery would sleep its whole
+    soft shutdown timeout. The next SIGQUIT is Celery's."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    gently, ordinary = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGQUIT)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGQUIT, ordinary)
+        if callable(gently):
+            gently(number, frame)
+
+    signal.signal(signal.SIGQUIT, stop)
+
+
 def stopping() -> bool:
     """Whether this worker was asked to stop."""
     return _stopping[0] != 0
@@ -52,21 +71,23 @@ def stopping() -> bool:
 @contextmanager
 def _finishing() -> Iterator[Callable[[], bool]]:
     """
-    Let this process be ended by SIGTERM only once nothing is in flight; yields whether that was asked.
+    Let this process be ended by STOPS only once nothing is in flight; yields whether that was asked.
 
-    A stop of the whole process group (systemd's way) reaches children too, and would leave what they send unknown.
+    A stop of the whole process group (systemd's way, or the terminal's) reaches children too, and would leave what
+    they send unknown.
     """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    ordinary = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    ordinary = {number: signal.signal(number, lambda got, _: asked.append(got)) for number in STOPS}
     try:
         yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGTERM, ordinary)
+        for number, handler in ordinary.items():
+            signal.signal(number, handler)
         if asked:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), asked[0])
 
 
 def wake() -> bool:

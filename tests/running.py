@@ -25,13 +25,13 @@ from console.engines.valkey import Valkey
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def until(true: Callable[[], object], *, seconds: float, what: str) -> None:
-    """Wait until `true()` is, or fail after `seconds` naming `what` did not happen."""
+def until(true: Callable[[], object], *, seconds: float, what: str, pause: float = 0.02) -> None:
+    """Wait until `true()` is, asking with `pause` between, or fail after `seconds` naming `what` did not happen."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
             raise AssertionError(f"Not within {seconds:g} s: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def with_database(url: str, name: str) -> str:

@@ -21,6 +21,11 @@ from tests.hostile.receiver import Receiver, accept
 from tests.running import Workspace, until
 
 OPEN = ("ready", "sending", "held", "waiting")
+LITTLE = 8
+BACKLOG = """
+SELECT (SELECT count(*) FROM agents_signal WHERE state = 'new')
+    + (SELECT count(*) FROM agents_action WHERE state = 'ready' AND not_before < clock_timestamp())
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,3 +128,16 @@ def feed(size: int, *, kinds: int = 1, **columns: Any) -> None:
     first = secrets.randbelow(kinds)
     making.signals([{"type": f"kind-{(first + number) % kinds}", **columns} for number in range(size)])
     tasks.wake()
+
+
+def trickling(yard: Yard, *, kinds: int, wakes: int) -> AbstractContextManager[None]:
+    """Feed little at a time, with so many wake-ups, so that each worker has a few sends in flight but never all."""
+    looking = yard.workspace.connect()
+
+    def little() -> None:
+        if looking.execute(BACKLOG).fetchone()[0] < 2 * LITTLE:
+            feed(LITTLE, kinds=kinds)
+            for _ in range(wakes - 1):
+                tasks.work.delay()
+
+    return repeatedly(little, every=0.02)

@@ -5,12 +5,11 @@ import random
 import signal
 import time
 from collections import Counter
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from agents import tasks
 from agents.loop.act import GATHER_SECONDS
-from tests.hostile.conftest import Yard, feed, lines, repeatedly, sweeping
+from tests.hostile.conftest import Yard, lines, sweeping, trickling
 from tests.hostile.receiver import Receipt, Receiver, slowly
 from tests.running import Process
 
@@ -29,13 +28,6 @@ CREATE TRIGGER tell AFTER INSERT ON agents_attempt FOR EACH STATEMENT EXECUTE FU
 LOST = """
 SELECT who, action_id::text FROM agents_attempt
 WHERE verdict = 'unknown' AND detail = 'The worker was gone before the answer was.'
-"""
-
-
-LITTLE = 8
-BACKLOG = """
-SELECT (SELECT count(*) FROM agents_signal WHERE state = 'new')
-    + (SELECT count(*) FROM agents_action WHERE state = 'ready' AND not_before < clock_timestamp())
 """
 
 
@@ -113,19 +105,6 @@ def _windows(yard: Yard, receiver: Receiver, killed: dict[int, float]) -> tuple[
     return histogram, strangers
 
 
-def _trickling(yard: Yard) -> AbstractContextManager[None]:
-    """Little at a time, so that each child has a few sends in flight and a kill does not take every slot with it."""
-    looking = yard.workspace.connect()
-
-    def little() -> None:
-        if looking.execute(BACKLOG).fetchone()[0] < 2 * LITTLE:
-            feed(LITTLE, kinds=CONNECTIONS)
-            for _ in range(CHILDREN - 1):
-                tasks.work.delay()
-
-    return repeatedly(little, every=0.02)
-
-
 def test_killed_workers_send_nothing_twice_and_lose_nothing(yard, worker, receiver, alice, hostile, rng):
     kills, each = hostile.of(500), hostile.of(50)
     far = receiver(slowly(HELD))
@@ -134,7 +113,7 @@ def test_killed_workers_send_nothing_twice_and_lose_nothing(yard, worker, receiv
     children = worker(queues="loop", concurrency=CHILDREN)
     marksman = Marksman(yard, children, far, rng)
     begun = time.monotonic()
-    with sweeping(0.3), _trickling(yard):
+    with sweeping(0.3), trickling(yard, kinds=CONNECTIONS, wakes=CHILDREN):
         while len(marksman.killed) < kills:
             assert time.monotonic() - begun < 60 + kills, "the kills take too long"
             marksman.shoot()
