@@ -1,6 +1,8 @@
 """The hot path's own connection to PostgreSQL: raw psycopg, one a process, prepared statements, short timeouts."""
 
 import os
+import select
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import orjson
 import psycopg
 from django.conf import settings
+from psycopg.pq import TransactionStatus
 from psycopg.types.array import ListBinaryDumper
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import StrBinaryDumper
@@ -54,14 +57,17 @@ def connect(**session: str) -> psycopg.Connection[Any]:
 
 
 class Hot:
-    """One lazily opened connection that is replaced when it breaks."""
+    """One lazily opened connection that is replaced when it breaks; of several threads one at a time has it."""
 
     def __init__(self) -> None:
         self._connection: psycopg.Connection[Any] | None = None
+        self._alone = threading.RLock()
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
+        if self._connection is not None and _gone(self._connection):
+            self.close()
+        if self._connection is None:
             self._connection = connect()
         return self._connection
 
@@ -70,24 +76,37 @@ class Hot:
         """
         One transaction, READ COMMITTED. Any error rolls it back and is raised again; a broken connection is dropped.
 
-        `lock_timeout`: raises psycopg.errors.LockNotAvailable past it, instead of the session's 2 s.
+        Another thread waits until it has ended. `lock_timeout`: raises psycopg.errors.LockNotAvailable past it, instead
+        of the session's 2 s.
         """
-        connection = self.connection
-        try:
-            with connection.transaction(), connection.cursor(binary=True) as cursor:
-                if lock_timeout:
-                    cursor.execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
-                yield cursor
-        except psycopg.OperationalError:
-            if connection.broken:
-                self.close()
-            raise
+        with self._alone:
+            connection = self.connection
+            try:
+                with connection.transaction(), connection.cursor(binary=True) as cursor:
+                    if lock_timeout:
+                        cursor.execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
+                    yield cursor
+            except psycopg.OperationalError:
+                if connection.broken:
+                    self.close()
+                raise
 
     def close(self) -> None:
         """Let the connection go; the next use opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _gone(connection: psycopg.Connection[Any]) -> bool:
+    """Whether it is closed, or the server has ended it: to one that is idle the server says nothing else."""
+    if connection.closed:
+        return True
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        return False
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 hot = Hot()
