@@ -100,7 +100,8 @@ def lately(*, now: datetime | None = None) -> Lately:
     return found
 
 
-class Waiting(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Waiting:
     """Questions of one agent that wait for an answer; the oldest's time and id."""
 
     count: int

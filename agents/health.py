@@ -66,7 +66,7 @@ def _judge(
         one.word, one.since = "paused", whole[0].set_at
     used = connections(agent, plays)
     trouble = next((i for i in incidents if i.agent_id == agent.pk), None) or next(
-        (i for i in incidents if i.connection_id and i.connection.slug in used), None
+        (i for i in incidents if i.connection is not None and i.connection.slug in used), None
     )
     if trouble is not None:
         one.word, one.since, one.cause, one.incident = "broken", trouble.opened_at, trouble.cause, trouble

@@ -120,7 +120,7 @@ def _document(signal: Signal, scopes: Snapshot, state: dict[str, Any]) -> dict[s
         signal.account_name,
         signal.person,
         signal.email,
-        signal.contact,
+        bytes(signal.contact) if signal.contact else None,
         signal.region_id,
         signal.segment_id,
         signal.fields,

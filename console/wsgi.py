@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
@@ -13,15 +12,12 @@ from console.middleware import trusted_only
 
 pages = get_wsgi_application()
 
-if find_spec("console.intake.app"):
-    from console.intake import app as intake
-else:
-    intake = None
+from console.intake import app as intake  # noqa: E402  (its models need the apps, which the line above loads)
 
 
 def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Answer one request, by the intake if the address is one of its own."""
-    if intake is not None and intake.handles(environ.get("PATH_INFO", "")):
+    if intake.handles(environ.get("PATH_INFO", "")):
         return intake.application(environ, start_response)
     return pages(environ, start_response)
 

@@ -115,7 +115,7 @@ def change_thinking(
 
 def compile_thinking(scorecard: Any, choices: Any) -> tuple[Any, Any]:
     """Both compiled, against the plays there are; SpecError with the faults of both."""
-    faults, out = Faults(), []
+    faults, out = Faults(), list[Any]()
     plays = set(Play.objects.values_list("slug", flat=True))
     with faults.gather():
         out.append(compile_scorecard(scorecard))

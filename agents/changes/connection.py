@@ -109,12 +109,13 @@ def try_out(connection: Connection, *, actor: str) -> Answer:
     """Whether the way out works, by its connector's harmless check, within TEST_SECONDS; its health says so after."""
     answer = _ask(connection)
     now = timezone.now()
-    health = {"last_ok_at": now} if answer.verdict is Verdict.DELIVERED else {"last_failed_at": now}
-    if answer.verdict is not Verdict.DELIVERED:
+    works = answer.verdict is Verdict.DELIVERED
+    health: dict[str, Any] = {"last_ok_at": now} if works else {"last_failed_at": now}
+    if not works:
         health["last_error"] = answer.detail[:500]
     with transaction.atomic():
         Connection.objects.filter(pk=connection.pk).update(**health)
-        result = "it works" if answer.verdict is Verdict.DELIVERED else "it does not work"
+        result = "it works" if works else "it does not work"
         _record("connection.tested", connection, actor, {"result": result, "ms": answer.ms})
     return answer
 

@@ -41,7 +41,7 @@ def account(request: HttpRequest, key: str) -> HttpResponse:
     locks = ContactLock.objects.filter(pk__in=contacts, until__gt=timezone.now()).select_related("agent")
     held = {bytes(lock.contact): lock for lock in locks}
     said = Signal.objects.filter(pk__in=[run.signal_id for run in runs], contact__isnull=False)
-    names = {bytes(one.contact): one.person or one.email for one in said.only("contact", "person", "email")}
+    names = {bytes(one.contact or b""): one.person or one.email for one in said.only("contact", "person", "email")}
     closed = {bytes(one.contact) for one in DoNotContact.objects.filter(pk__in=contacts)}
     context = {
         "account": found,

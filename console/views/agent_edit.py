@@ -24,7 +24,7 @@ from agents.changes.agent import (
 )
 from agents.changes.metric import FIELDS, metric_of, set_metric
 from agents.changes.seen import ChangedSince, token
-from agents.models import Agent, Metric, Play
+from agents.models import Agent, Metric, Play, Stage
 from agents.readiness import AT_WORK
 from agents.rehearsal import Tried, compiled_routes, heard, known_fields, received, rehearse
 from agents.rules.boundaries import compile_policy
@@ -34,6 +34,8 @@ from approvals.models import Person
 from console.views import page
 from console.views.agents import MEANS, named
 from console.views.form_rows import OP_WORDS, by_row, moved, read_condition, read_rows, show_condition
+from console.views.page import signed_in
+from console.views.shown import changed_since
 
 CRITERION = ("key", "label", "kind", "weight", "field", "op", "value", "json")
 CHOICE = ("play", "min_score", "field", "op", "value", "json")
@@ -45,7 +47,7 @@ class AgentForm(forms.ModelForm):
 
     class Meta:
         model = Agent
-        fields = ("name", "job", "owner", "deputy")
+        fields: tuple[str, ...] = ("name", "job", "owner", "deputy")
         labels = {"job": "The one job"}
         help_texts = {
             "owner": "One person, never a team. Their name stands next to everything it does.",
@@ -92,7 +94,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = AgentForm(request.POST or None, initial={"owner": request.user})
     if request.method == "POST" and form.is_valid():
         try:
-            made = create_agent(actor=request.user.actor, built_by=request.user, **form.cleaned_data)
+            made = create_agent(actor=signed_in(request).actor, built_by=signed_in(request), **form.cleaned_data)
         except ValidationError as error:
             _blame(form, error)
         else:
@@ -107,7 +109,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     form = DetailsForm(request.POST or None, instance=named(slug))
     if request.method == "POST" and form.is_valid():
         try:
-            change_agent(agent, actor=request.user.actor, seen=request.POST.get("seen", ""), **form.cleaned_data)
+            change_agent(agent, actor=signed_in(request).actor, seen=request.POST.get("seen", ""), **form.cleaned_data)
         except ValidationError as error:
             _blame(form, error)
         except ChangedSince as error:
@@ -124,7 +126,7 @@ def owner(request: HttpRequest, slug: str) -> HttpResponse:
     form = OwnerForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            hand_over(agent, actor=request.user.actor, **form.cleaned_data)
+            hand_over(agent, actor=signed_in(request).actor, **form.cleaned_data)
         except ValidationError as error:
             _blame(form, error)
         else:
@@ -142,7 +144,7 @@ def metric(request: HttpRequest, slug: str) -> HttpResponse:
     form = MetricForm(request.POST or None, instance=Metric.objects.filter(agent=agent).first())
     if request.method == "POST" and form.is_valid():
         try:
-            set_metric(agent, actor=request.user.actor, seen=request.POST.get("seen", ""), **form.cleaned_data)
+            set_metric(agent, actor=signed_in(request).actor, seen=request.POST.get("seen", ""), **form.cleaned_data)
         except ValidationError as error:
             _blame(form, error)
         except ChangedSince as error:
@@ -161,13 +163,13 @@ def stage(request: HttpRequest, slug: str) -> HttpResponse:
     access.require(request.user, access.PUBLISH, agent)
     wanted, before = request.POST.get("stage", ""), request.POST.get("before", "")
     try:
-        agent = set_stage(agent, actor=request.user.actor, stage=wanted, before=before)
+        agent = set_stage(agent, actor=signed_in(request).actor, stage=wanted, before=before)
     except NotReady as error:
         lacks = ", ".join(item.title.lower() for item in error.items)
         return page.trouble(request, status=422, title=f"It still lacks {lacks}.", text=error.items[0].text)
     except ValidationError as error:
         return page.trouble(request, status=409, title="Not moved.", text=" ".join(error.messages))
-    messages.success(request, f"{agent.name} is in {agent.get_stage_display().lower()}. {MEANS[agent.stage]}")
+    messages.success(request, f"{agent.name} is in {agent.get_stage_display().lower()}. {MEANS[Stage(agent.stage)]}")
     return page.redirect(request, "agent", slug)
 
 
@@ -190,7 +192,9 @@ def scorecard(request: HttpRequest, slug: str) -> HttpResponse:
             spec, choices = _specs(shown, raw)
             compiled = compile_thinking(spec, choices)
             if do == "save":
-                change_thinking(agent, actor=request.user.actor, scorecard=spec, choices=choices, seen=context["seen"])
+                change_thinking(
+                    agent, actor=signed_in(request).actor, scorecard=spec, choices=choices, seen=context["seen"]
+                )
                 messages.success(request, "Saved. It scores by this from the next signal on.")
                 return page.redirect(request, "agent", slug)
             context |= _tried(agent, pasts, *compiled)
@@ -337,18 +341,6 @@ def read_json(text: str, where: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise SpecError(where, f"this is not JSON: {error}", "Mend it") from error
-
-
-def changed_since(request: HttpRequest, error: ChangedSince) -> HttpResponse:
-    """412: who changed it first, and when."""
-    who = error.actor
-    if who.startswith("person:") and who[7:].isdecimal():
-        person = Person.objects.filter(pk=int(who[7:])).first()
-        who = person.name if person else who
-    text = (
-        f"{who or 'Someone'} changed it{f' at {error.at:%H:%M} UTC' if error.at else ''}. Look again, then change it."
-    )
-    return page.trouble(request, status=412, title="It has changed since you opened it.", text=text)
 
 
 def _form(request: HttpRequest, template: str, form: forms.BaseForm, context: dict[str, Any]) -> HttpResponse:

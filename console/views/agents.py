@@ -51,7 +51,7 @@ def agents(request: HttpRequest) -> HttpResponse:
 def agent(request: HttpRequest, slug: str) -> HttpResponse:
     """One agent; the part that says what goes on now is asked for anew while it is open."""
     found = named(slug)
-    part = request.htmx.target if getattr(request, "htmx", False) else ""
+    part = page.part(request)
     context: dict[str, Any] = {"agent": found}
     if part != "recent":
         context |= _now(found)

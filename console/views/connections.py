@@ -18,7 +18,7 @@ from agents.registry import make_connector
 from agents.sealed import KeyMissing
 from console.views import page, shown
 from console.views.connector_form import ConnectionForm
-from console.views.me import signed_in
+from console.views.page import signed_in
 from console.views.signals import within
 
 ABOUT = {

@@ -12,7 +12,7 @@ from agents import access
 from agents.changes import contact as changes
 from agents.models import Action, ContactLock, DoNotContact, Signal
 from console.views import page
-from console.views.me import signed_in
+from console.views.page import signed_in
 
 
 def contact(request: HttpRequest, hash: str) -> HttpResponse:

@@ -10,7 +10,7 @@ from agents import access, tasks
 from agents.loop.dead_letters import discard, replay
 from agents.models import DeadLetter, Source
 from console.views import once, page
-from console.views.me import signed_in
+from console.views.page import signed_in
 from console.views.signals import MOST, counts
 
 LARGEST = 200

@@ -12,7 +12,7 @@ from agents.changes import contact as changes
 from agents.models import DoNotContact
 from agents.rules.text import as_email
 from console.views import once, page
-from console.views.me import signed_in
+from console.views.page import signed_in
 
 LARGEST = 10 * 1024 * 1024
 SHOWN_LINES = 20

@@ -21,7 +21,7 @@ from approvals.models import Approval
 from approvals.questions import Stale
 from console.asked import REASONS, Asked, asked
 from console.views import page
-from console.views.me import signed_in
+from console.views.page import signed_in
 from console.views.search import address
 
 SIZE = 25

@@ -21,7 +21,7 @@ from agents.rules.mapping import EXPRESSIONS, Mapped
 from agents.rules.mapping_defaults import DEFAULTS
 from console.views import page, shown
 from console.views.mapping_form import PARTS, MappingForm, NotRows
-from console.views.me import signed_in
+from console.views.page import signed_in
 
 FORMATS = {
     "json": "our JSON",

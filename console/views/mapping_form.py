@@ -168,7 +168,9 @@ def _rows(spec: dict[str, Any]) -> dict[str, Any]:
     """The rows' values for a mapping. NotRows when they cannot show all of it."""
     if spec.keys() - {*EXPRESSIONS, "spread", "fields", "region_map", "segment_map", "segment_rules"}:
         raise NotRows
-    rows = {name: OFF if spec[name] is None else _lines(spec[name]) for name in EXPRESSIONS if name in spec}
+    rows: dict[str, Any] = {
+        name: OFF if spec[name] is None else _lines(spec[name]) for name in EXPRESSIONS if name in spec
+    }
     rows["spread"] = "\n".join(spec.get("spread") or [])
     facts = spec.get("fields") or {}
     rows["fields_"] = "\n".join(f"{name} = {line}" for name, path in facts.items() for line in _lines(path).split("\n"))

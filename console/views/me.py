@@ -1,7 +1,7 @@
 """A person's own settings: how Signalbox looks, tells time and listens to keys."""
 
 import zoneinfo
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -13,6 +13,7 @@ from approvals.models import Person
 from approvals.models.person import Theme
 from audit.entries import Line, record
 from console.views import page
+from console.views.page import signed_in
 
 FIELDS = ("name", "time_zone", "theme", "density", "shortcuts")
 
@@ -40,11 +41,6 @@ def prefer(person: Person, **wishes: Any) -> None:
             setattr(person, name, value)
         person.save(update_fields=list(wishes))
         record(Line("person.changed", person.actor, person.actor, detail={"fields": sorted(wishes)}))
-
-
-def signed_in(request: HttpRequest) -> Person:
-    """Who asks; the middleware has turned strangers away."""
-    return cast(Person, request.user)
 
 
 def settings(request: HttpRequest) -> HttpResponse:

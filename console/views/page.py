@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -16,6 +16,8 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from approvals.models import Person
+
 View = Callable[..., HttpResponse]
 CSRF_FIELD = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"')
 HTMX = ("HX-Request", "HX-Target")
@@ -25,6 +27,17 @@ class SeeOther(HttpResponseRedirect):
     """303: what follows a POST is fetched by GET."""
 
     status_code = 303
+
+
+def signed_in(request: HttpRequest) -> Person:
+    """Who asks; the middleware has turned strangers away."""
+    return cast(Person, request.user)
+
+
+def part(request: HttpRequest) -> str:
+    """The id of the element that htmx asks for; "" for a whole page."""
+    htmx = getattr(request, "htmx", None)
+    return str(htmx.target or "") if htmx else ""
 
 
 def render(

@@ -22,7 +22,7 @@ from agents.tasks import wake
 from approvals.models import Person
 from console.until import parse_until
 from console.views import page
-from console.views.me import signed_in
+from console.views.page import signed_in
 
 REASONS = ("Wrong messages", "Customer asked", "Something broke", "Freeze", "Drill", "Other")
 UNTIL = (("", "never"), ("30m", "in 30 minutes"), ("2h", "in 2 hours"), ("1d", "in a day"), ("7d", "in a week"))

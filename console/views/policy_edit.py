@@ -17,6 +17,7 @@ from console.views.agent_edit import read_json, whole
 from console.views.agents import named
 from console.views.boundaries import COLUMNS, LIMITS, columns, differences, limits_of, names
 from console.views.form_rows import by_row, moved, read_rows
+from console.views.page import signed_in
 
 CLAUSE = ("id", "say", "min_confidence", "below_confidence", "min_risk", "max_risk", "note")
 SCOPES = ("plays", "regions", "segments")
@@ -69,11 +70,11 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
         if do == "publish":
             policy = publish_policy(
                 agent,
-                actor=request.user.actor,
+                actor=signed_in(request).actor,
                 spec=spec,
                 reason=shown["reason"],
                 base=int(base) if base.isdecimal() else None,
-                person=request.user,
+                person=signed_in(request),
             )
             messages.success(request, f"Version {policy.version} is in force.")
             return page.redirect(request, "agent-policy-version", slug, policy.version)
@@ -131,8 +132,9 @@ def _scopes(shown: dict[str, Any]) -> list[tuple[str, str, list[tuple[str, str]]
 
 def _stored(agent: Agent, origin: Policy | None) -> dict[str, Any]:
     policy = origin or agent.policy
-    spec = policy.spec if policy else {"clauses": [{"id": "c1", "say": "ask"}]}
-    flat = {**(spec.get("limits") or {}), **spec}
+    spec: dict[str, Any] = policy.spec if policy else {"clauses": [{"id": "c1", "say": "ask"}]}
+    limits: dict[str, Any] = spec.get("limits") or {}
+    flat = {**limits, **spec}
     return {
         "clauses": [
             {name: "" if part.get(name) is None else str(part[name]) for name in CLAUSE}
@@ -152,7 +154,7 @@ def _posted(request: HttpRequest, do: str, agent: Agent, raw: bool) -> dict[str,
     rows = read_rows(request.POST, "clauses", CLAUSE, SCOPES)
     used = {row["id"] for row in rows} | _ever_used(agent)
     fresh = next(f"c{n}" for n in range(1, 1000) if f"c{n}" not in used)
-    blank = dict.fromkeys(CLAUSE, "") | {"id": fresh, "say": "ask"} | {name: [] for name in SCOPES}
+    blank: dict[str, Any] = {**dict.fromkeys(CLAUSE, ""), "id": fresh, "say": "ask", **{name: [] for name in SCOPES}}
     return {
         **shown,
         "clauses": moved(rows, do, "clauses", blank),

@@ -124,6 +124,7 @@ def _wanted(row: Row, request: HttpRequest) -> bool:
 
 
 def _states(row: Row) -> set[str]:
-    found = {word for word in ("broken", "paused") if row.health.word == word}
-    found |= {"waiting"} if row.waiting else set()
+    found = {row.health.word} & {"broken", "paused"}
+    if row.waiting:
+        found.add("waiting")
     return found or {"fine"}

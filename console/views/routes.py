@@ -13,9 +13,10 @@ from agents.models import Agent, Source
 from agents.rehearsal import heard, known_fields, received
 from agents.rules.errors import Fault, SpecError
 from console.views import page
-from console.views.agent_edit import changed_since
 from console.views.agents import named
 from console.views.form_rows import OP_WORDS, by_row, moved, read_condition, read_rows, show_condition
+from console.views.page import signed_in
+from console.views.shown import changed_since
 
 ROUTE = ("id", "source", "types", "field", "op", "value", "json", "active")
 BLANK = {"id": "", "source": "", "types": "", "field": "", "op": "eq", "value": "", "json": "", "active": "1"}
@@ -38,7 +39,7 @@ def routes(request: HttpRequest, slug: str) -> HttpResponse:
             wanted = _wanted(rows)
             compiled = compile_wanted(wanted)
             if do == "save":
-                set_routes(agent, actor=request.user.actor, wanted=wanted, seen=seen)
+                set_routes(agent, actor=signed_in(request).actor, wanted=wanted, seen=seen)
                 messages.success(request, "Saved. It listens to these from the next signal on.")
                 return page.redirect(request, "agent", slug)
             on = [route for one, route in zip(wanted, compiled, strict=True) if one.is_active]

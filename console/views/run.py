@@ -22,6 +22,7 @@ from agents.tasks import wake
 from approvals.models import Approval
 from audit.timeline import Filters, timeline
 from console.views import page
+from console.views.page import signed_in
 from console.views.run_filters import RunFilters
 
 GOAL = timedelta(seconds=60)
@@ -145,8 +146,9 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
     entries = [entry for entry in reversed(timeline(Filters(run=run.pk), limit=200)) if entry.verb in GATE]
     pauses = _pauses([*(action.why for action in actions), *(str(entry.detail.get("why", "")) for entry in entries)])
     for entry in entries:
-        deed = deeds.get(_uuid(entry.subject))
-        if deed is not None:
+        action_id = _uuid(entry.subject)
+        if action_id in deeds:
+            deed = deeds[action_id]
             why = str(entry.detail.get("why", ""))
             deed.gate.append(Check(entry.verb.partition(".")[2], entry.at, pauses.get(why, why), entry.seq))
     undone = {a.undo_of for a in actions if a.undo_of and a.state not in (State.FAILED, State.REFUSED)}
@@ -187,7 +189,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def _undoable(action: Action) -> bool:
     """Whether its play names a way back and its kind of connection has one; `again.undo` has the last word."""
-    step = next((step for step in action.play.steps if step.get("key") == action.step), {})
+    step: dict[str, Any] = next((one for one in action.play.steps if one.get("key") == action.step), {})
     connector = connectors.get(action.connection.kind)
     return step.get("undo") is not None and getattr(connector, "can_undo", True) is not False
 
@@ -276,7 +278,7 @@ def _uuid(subject: str) -> UUID | None:
 @require_POST
 def send_again(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     """Have it decided and sent anew."""
-    (result,) = again.send_again([_of(pk, action).pk], person=request.user)
+    (result,) = again.send_again([_of(pk, action).pk], person=signed_in(request))
     (messages.success if result.new else messages.warning)(request, result.says)
     wake()
     return page.redirect(request, _place(pk, result.new or action))
@@ -285,7 +287,7 @@ def send_again(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
 @require_POST
 def undo(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     """Take it back as its play says."""
-    result = again.undo(_of(pk, action).pk, person=request.user)
+    result = again.undo(_of(pk, action).pk, person=signed_in(request))
     (messages.success if result.new else messages.warning)(request, result.says)
     wake()
     return page.redirect(request, _place(pk, result.new or action))
@@ -298,7 +300,7 @@ def resolve(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     if happened not in ("0", "1"):
         return page.trouble(request, status=422, title="Say whether it happened.")
     found = _of(pk, action)
-    if not again.resolve_unknown(found.pk, happened=happened == "1", person=request.user):
+    if not again.resolve_unknown(found.pk, happened=happened == "1", person=signed_in(request)):
         found.refresh_from_db()
         text = f"The action is {found.get_state_display().lower()} now: {found.why}"
         return page.trouble(request, status=409, title="Someone was first.", text=text)

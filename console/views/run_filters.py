@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -55,10 +55,11 @@ class RunFilters:
             wanted["verdict"] = self.get("verdict")
         if self.get("account"):
             wanted["account"] = self.get("account")
-        for name, model in (("region", Region), ("segment", Segment)):
+        scopes: tuple[tuple[str, type[Region] | type[Segment]], ...] = (("region", Region), ("segment", Segment))
+        for name, model in scopes:
             if code := self.get(name):
-                own = model.objects.filter(code=code) | model.objects.filter(code__startswith=f"{code}/")
-                wanted[f"{name}__in"] = list(own.values_list("pk", flat=True))
+                beneath = Q(code=code) | Q(code__startswith=f"{code}/")
+                wanted[f"{name}__in"] = list(model.objects.filter(beneath).values_list("pk", flat=True))
         if self.get("state") in State.values:
             acted = Action.objects.filter(state=self.get("state"), id__gte=since)
             if "agent__in" in wanted:

@@ -21,7 +21,7 @@ from agents.models import DeadLetter, Signal, Source
 from agents.sealed import KeyMissing
 from audit.ids import floor_id
 from console.views import once, page, shown
-from console.views.me import signed_in
+from console.views.page import signed_in
 from console.views.snippets import snippets
 
 MOST = 10_000
