@@ -32,7 +32,8 @@ SELECT a.slug, r.verdict, count(*)
 FROM sent JOIN agents_run r ON r.signal_id = sent.id JOIN agents_agent a ON a.id = r.agent_id GROUP BY 1, 2
 """
 ACTIONS = """
-SELECT c.slug, x.state, x.permitted_by LIKE 'clause:%%' AND x.approval_id IS NULL AND (x.tries > 1 OR x.not_before <= x.created_at),
+SELECT c.slug, x.state,
+    x.permitted_by LIKE 'clause:%%' AND x.approval_id IS NULL AND (x.tries > 1 OR x.not_before <= x.created_at),
     x.why, extract(epoch FROM x.settled_at - x.received_at)::float8
 FROM sent JOIN agents_run r ON r.signal_id = sent.id JOIN agents_action x ON x.run_id = r.id
 JOIN agents_connection c ON c.id = x.connection_id WHERE x.undo_of IS NULL
