@@ -25,7 +25,7 @@ def working_hours() -> dict[str, list[str]]:
 
 
 class Scope(models.Model):
-    """One member of a tree. `code` is its whole path, so that "emea" covers "emea/de"; it never changes once made."""
+    """One member of a tree. `code` is its whole path, so that "emea" covers "emea/de"; only a move changes it."""
 
     code = models.CharField(max_length=80, unique=True, validators=[CODE])
     name = models.CharField(max_length=80)
