@@ -1,0 +1,114 @@
+"""A shop's sessions through the running system: all accounted for, and the far sides hold what the record says."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from agents.models import Action, Signal
+from approvals.models import Person
+from bench.shoppers.shop import address
+from tests.replay.conftest import sessions
+from tests.running import ROOT, Process, until
+
+REAL = ROOT.parent / "shared" / "data" / "online_shoppers_intention.csv"
+EVERY = 10
+
+
+@pytest.fixture
+def file(tmp_path, rng, hostile) -> Path:
+    """Made-up sessions; in `make hostile` the real ones, where they are at hand."""
+    if hostile.full and REAL.exists():
+        return REAL
+    return sessions(tmp_path / "sessions.csv", rng, size=hostile.of(4000))
+
+
+def test_sessions_are_replayed_delivered_and_told_apart_by_revenue(build, worker, file):
+    size = len(file.read_text().splitlines()) - 1
+    shop = build(*(address(f"{file.name}#{line}") for line in range(2, size + 2, EVERY)))
+    worker(queues="loop,sweep,paging", concurrency=2)
+    bought = sum(line.endswith(",TRUE") for line in file.read_text().splitlines())
+
+    report = shop.replay(file, "--source", "shop", "--outcome", "Revenue=TRUE")
+
+    assert report["lines"] == report["accounted"] == report["accepted"] == size
+    assert report["signals"] == {"done": size}
+    assert report["left"] == report["dead"] == report["refused"] == 0
+    assert sum(report["runs"].values()) == 2 * size
+    assert report["runs"]["never"] > 0
+    assert report["actions"]["waiting"] > 0
+    assert {"delivered", "refused", "waiting"} == set(report["actions"])
+    assert any("do-not-contact" in why for why in report["refusals"])
+    assert any("contact lock" in why for why in report["refusals"])
+    assert report["delivered_ms"]["p50"] <= report["delivered_ms"]["p95"] <= report["delivered_ms"]["p99"]
+
+    delivered = Action.objects.filter(state="delivered").select_related("connection")
+    said = {kind: {str(a.pk) for a in delivered if a.connection.kind == kind} for kind in ("http", "email")}
+    assert set(shop.receiver.counts) == said["http"]
+    assert set(shop.mailbox.counts) == said["email"]
+    assert {*shop.receiver.counts.values(), *shop.mailbox.counts.values()} == {1}
+    assert len(said["http"]) == report["by_connection"]["call-desk"]["delivered"] > 0
+    assert len(said["email"]) == report["by_connection"]["post-office"]["delivered"] > 0
+
+    ends = {end["acted"]: end for end in report["ends"] if end["agent"] == "basket-rescue"}
+    assert report["outcomes"] == {"accepted": bought, "duplicate": 0, "refused": 0}
+    assert ends[True]["hits"] + ends[False]["hits"] == bought
+    assert ends[True]["runs"] + ends[False]["runs"] == size
+    assert _split_on_page() == [(one["hits"], one["runs"]) for one in (ends[True], ends[False])]
+
+    again = shop.replay(file, "--source", "shop", "--outcome", "Revenue=TRUE")
+    assert (again["accepted"], again["duplicate"]) == (0, size)
+    assert again["outcomes"] == {"accepted": 0, "duplicate": bought, "refused": 0}
+    assert again["actions"] == report["actions"]
+    assert {*shop.receiver.counts.values(), *shop.mailbox.counts.values()} == {1}
+
+
+def test_what_tells_the_outcome_is_kept_out_of_the_signal(build, tmp_path, rng):
+    shop = build()
+    file = sessions(tmp_path / "sessions.csv", rng, size=20)
+    shop.replay(file, "--patience", "0.1", "--outcome", "sale:Revenue=TRUE")
+    documents = [signal.document for signal in Signal.objects.all()]
+    assert len(documents) == 20
+    assert all("Revenue" not in document and "PageValues" in document for document in documents)
+
+
+def test_ctrl_c_reports_so_far_and_the_same_again_goes_on(build, tmp_path, rng):
+    shop = build()
+    file = sessions(tmp_path / "sessions.csv", rng, size=300)
+    process = shop.start(file, "--rate", "100")
+    until(lambda: Signal.objects.count() >= 50, seconds=30, what="50 signals")
+    process.send_signal(signal.SIGINT)
+    said, complained = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "The same again goes on" in complained
+    sent = int(re.search(r'"accepted": (\d+)', said)[1])
+    assert 50 <= sent == Signal.objects.count() < 300
+    report = shop.replay(file, "--patience", "0.1")
+    assert (report["accepted"], report["duplicate"]) == (300 - sent, sent)
+
+
+def test_a_web_server_that_restarts_is_waited_for(build, tmp_path, rng):
+    shop = build()
+    file = sessions(tmp_path / "sessions.csv", rng, size=300)
+    process = shop.start(file, "--rate", "100", "--patience", "0.1")
+    until(lambda: Signal.objects.count() >= 50, seconds=30, what="50 signals")
+    shop.web.kill()
+    back = Process(shop.web.argv, shop.web.env, name="web")
+    try:
+        said, complained = process.communicate(timeout=60)
+    finally:
+        back.kill()
+    assert process.returncode == 0, complained
+    assert re.search(r'"accounted": 300\b', said)
+    assert Signal.objects.count() == 300
+
+
+def _split_on_page() -> list[tuple[int, int]]:
+    """What Basket rescue's page says of those it acted on and the rest: ended in revenue, of how many."""
+    client = Client()
+    client.force_login(Person.objects.get(email="mira@shop.example"), "django.contrib.auth.backends.ModelBackend")
+    split = client.get("/agents/basket-rescue").context["split"]
+    assert [one["title"] for one in split] == ["Acted on", "The rest"]
+    return [(one["group"].hits, one["group"].runs) for one in split]
