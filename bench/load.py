@@ -71,7 +71,7 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
         "missing": count - refused * batch - len(latencies),
         "duplicates": len(arrivals) - len(first),
         "accepted_per_s": round(count / (last_accept - began), 1),
-        "end_to_end_per_s": round(len(latencies) / (last - began), 1),
+        "end_to_end_per_s": round(len(latencies) / max(last - began, 1e-9), 1),
         "drained_after_s": round(max(0.0, last - last_accept), 2),
         "p50_ms": percentile(latencies, 0.5),
         "p95_ms": percentile(latencies, 0.95),

@@ -22,6 +22,7 @@ from console.intake.answers import Answer, Fault, Header, unavailable
 from console.intake.commit import Committer, Nudge
 from console.intake.formats import cloudevents, documents, ours, segment, signatures
 from console.intake.limits import bucket
+from console.intake.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ def _wake() -> None:
     wake()
 
 
-signals = Committer(intake.receive, after=Nudge(_wake).give)
+_pace = Pace(intake.receive)
+signals = Committer(_pace.write, after=Nudge(_wake).give, wait=_pace.wait)
 outcome_rows = Committer(outcomes.receive, after=lambda: None)
 
 
