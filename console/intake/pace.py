@@ -26,7 +26,7 @@ SELECT coalesce(extract(epoch FROM clock_timestamp() - least(
 
 
 class Pace:
-    """Wraps a committer's `write` and tells, by `wait`, how long its next group gathers. One leader uses it at a time."""
+    """Wraps a committer's `write` and tells, by `wait`, how long its next group gathers. One leader at a time."""
 
     def __init__(self, write: Callable[[Any, Sequence[Any]], list[Any]]) -> None:
         self._write = write
