@@ -1,7 +1,7 @@
 """
 Taking the demo workspace away, all of it, while everything else goes on.
 
- 1. Its sources are switched off, so that nothing new comes in, and what is in flight is waited for.
+ 1. Its sources are switched off, and it waits until web servers know that and nothing is in flight any more.
  2. Real agents that belong to demo people are handed to the heir; what something real stands on is a demo no longer.
  3. Everything else goes in one transaction. The record stays, and gets an entry for each noun that went.
 """
@@ -23,6 +23,7 @@ from approvals.models import Person
 from audit.entries import Line, record
 from console.demo import stories
 from console.demo.build import WORKSPACE
+from console.intake.sources import FRESH_SECONDS
 
 PATIENCE = 10.0
 """Seconds to wait for what is in flight; then it goes too."""
@@ -119,6 +120,7 @@ def remove(*, heir: Person, actor: str) -> list[str]:
 def _quiet(actor: str) -> None:
     for source in Source.objects.filter(is_demo=True, is_active=True):
         change_source(source, actor=actor, is_active=False)
+    time.sleep(FRESH_SECONDS + 0.5)
     end = time.monotonic() + PATIENCE
     while _asked("SELECT EXISTS (SELECT FROM agents_action WHERE state = 'sending' AND is_demo)"):
         if time.monotonic() > end:
