@@ -12,19 +12,26 @@ register = template.Library()
 
 Number = float | int
 WIDTH, HEIGHT = 96, 24
+DASH = 0.012
+"""Of the width: how long a value that stands alone is drawn."""
 
 
 def path(values: Sequence[Number | None], low: float, high: float, width: float, height: float) -> str:
-    """An SVG path through the values, evenly spaced; None leaves a gap."""
+    """An SVG path through the values, evenly spaced; None leaves a gap, a value between two gaps is a short dash."""
     step = width / max(1, len(values) - 1)
     scale = height / ((high - low) or 1)
-    parts, drawing = [], False
+    known = [value is not None for value in values]
+    parts = []
     for index, value in enumerate(values):
         if value is None:
-            drawing = False
             continue
-        parts.append(f"{'L' if drawing else 'M'}{index * step:.1f} {height - (float(value) - low) * scale:.1f}")
-        drawing = True
+        x, y = index * step, height - (float(value) - low) * scale
+        before, after = index > 0 and known[index - 1], index + 1 < len(known) and known[index + 1]
+        if before or after:
+            parts.append(f"{'L' if before else 'M'}{x:.1f} {y:.1f}")
+        else:
+            dash = width * DASH
+            parts.append(f"M{min(max(0, x - dash / 2), width - dash):.1f} {y:.1f}h{dash:.1f}")
     return "".join(parts)
 
 
