@@ -1,0 +1,94 @@
+"""Every address of the URL conf, filled in with the objects of a demo workspace that has been at work."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.contrib.auth.tokens import default_token_generator
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from agents import paging, pauses, questions
+from agents.models import Action, Agent, Connection, Incident, Play, Region, Run, Signal, Source
+from agents.unsubscribe import unsubscribe_url
+from approvals.models import Approval, Person
+from audit.models import Entry
+from console.demo.build import build
+from console.demo.trickle import Trickle
+from tests.running import until
+
+SIGNALS = 60
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+def furnish(url: str, password: str) -> dict[str, Person]:
+    """Build the demo workspace, let its signals through the intake at `url` and its workers, and decide, pause and
+    break something: one person of each role, by role."""
+    staff = {person.role: person for person in reversed(build(password=password))}
+    Trickle(url, lambda: False).run(signals=SIGNALS)
+    until(lambda: Approval.objects.filter(state="waiting").count() >= 3, seconds=60, what="three questions wait")
+    until(lambda: Action.objects.filter(state="delivered").count() >= 3, seconds=60, what="three actions went out")
+    until(lambda: not Signal.objects.filter(state="new").exists(), seconds=60, what="every signal is decided")
+    yes, no = Approval.objects.filter(state="waiting").order_by("id")[:2]
+    questions.approve(yes.pk, person=staff["admin"], binding=bytes(yes.binding))
+    questions.reject(no.pk, person=staff["admin"], binding=bytes(no.binding), reason="bad-timing")
+    agent, connection = Agent.objects.get(slug="inbound-intent"), Connection.objects.earliest("pk")
+    paging.open_incident("failure_rate", "Two of the last ten actions failed", actor="worker:watchdog", agent=agent)
+    taken = paging.open_incident("connection", "It refuses its key", actor="worker:watchdog", connection_=connection)
+    paging.take(taken, person=staff["owner"])
+    for code in ("apac", "emea/de"):
+        scope = pauses.Section(region=Region.objects.get(code=code))
+        pauses.set_pause(scope, reason="Drill", actor="cli")
+    pauses.lift(pauses.Pause.objects.earliest("pk"), actor="cli", why="The drill is over.")
+    return staff
+
+
+def examples() -> dict[str, Callable[[], dict[str, Any]]]:
+    """What fills the parameters of an address, by how it begins."""
+    return {
+        "agents": lambda: {"slug": "inbound-intent", "number": 1},
+        "runs": lambda: (lambda action: {"pk": action.run_id, "action": action.pk})(
+            Action.objects.filter(state="delivered").latest("pk")
+        ),
+        "inbox": lambda: {"pk": Approval.objects.filter(state="waiting").earliest("expires_at").pk},
+        "pauses": lambda: {"pk": pauses.Pause.objects.filter(lifted_at=None).earliest("pk").pk},
+        "incidents": lambda: {"pk": Incident.objects.earliest("pk").pk},
+        "audit": lambda: {"pk": Entry.objects.latest("pk").pk},
+        "signals": lambda: {"pk": Run.objects.latest("pk").signal_id},
+        "accounts": lambda: {"key": Run.objects.latest("pk").account},
+        "contacts": lambda: {"hash": _contact()},
+        "unsubscribe": lambda: {"token": unsubscribe_url(bytes.fromhex(_contact())).rpartition("/")[2]},
+        "sources": lambda: {"slug": Source.objects.earliest("pk").slug},
+        "connections": lambda: {"slug": Connection.objects.earliest("pk").slug},
+        "plays": lambda: {"slug": Play.objects.earliest("pk").slug},
+        "people": lambda: {"pk": Person.objects.get(role="rep").pk},
+        "scopes/regions": lambda: {"code": "emea/de"},
+        "scopes/segments": lambda: {"code": "enterprise"},
+        "password": lambda: (lambda person: {
+            "uidb64": urlsafe_base64_encode(force_bytes(person.pk)), "token": default_token_generator.make_token(person)
+        })(Person.objects.earliest("pk")),
+    }  # fmt: skip
+
+
+def _contact() -> str:
+    return bytes(Action.objects.exclude(contact=None).latest("pk").contact).hex()
+
+
+def addresses() -> Iterator[tuple[str, str]]:
+    """Each pattern of the URL conf as (its route, an address that it answers); AssertionError for one without."""
+    for route in sorted(_routes(get_resolver().url_patterns)):
+        fill = next((fill for start, fill in examples().items() if route.startswith(f"{start}/")), dict)
+        given = fill() if "<" in route else {}
+        missing = [name for name in PARAMETER.findall(route) if name not in given]
+        assert not missing, f"tests/browser/places.py has no example for {', '.join(missing)} of “{route}”"
+        yield route, "/" + PARAMETER.sub(lambda found, given=given: str(given[found[1]]), route)
+
+
+def _routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
+    for one in patterns:
+        route = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from _routes(one.url_patterns, route)
+        else:
+            yield route
