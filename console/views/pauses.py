@@ -93,21 +93,21 @@ class Cell:
 
 @require_GET
 def board(request: HttpRequest) -> HttpResponse:
-    """Segments by regions, and the list of what is paused; live."""
+    """Regions by segments, and the list of what is paused; live."""
     access.require(request.user, access.SEE)
     held = list(standing())
     work = reach.open_work()
     regions, segments = _tree(Region), _tree(Segment)
     context = {
-        "regions": [(region, _cell(held, work, region=region)) for region in regions],
+        "segments": [(segment, _cell(held, work, segment=segment)) for segment in segments],
         "everything": _cell(held, work),
         "rows": [
             (
-                segment,
-                _cell(held, work, segment=segment),
-                [_cell(held, work, region=region, segment=segment) for region in regions],
+                region,
+                _cell(held, work, region=region),
+                [_cell(held, work, region=region, segment=segment) for segment in segments],
             )
-            for segment in segments
+            for region in regions
         ],
         "held": [Held(pause, reach.reach(Section.of(pause), work)) for pause in held],
         "may_pause": access.may(request.user, access.PAUSE),
@@ -222,22 +222,34 @@ def quick(request: HttpRequest) -> HttpResponse:
     sections = [Section(), *(Section(region=region) for region in _tree(Region) if region.parent_id is None)]
     if named := Agent.objects.filter(slug=request.GET.get("agent", "")).first():
         sections.insert(0, Section(agent=named))
+    agents = Agent.objects.filter(stage__in=("shadow", "supervised", "autonomous")).count() if may else 0
     choices = [
         {
             "section": section,
-            "reach": reach.reach(section, work),
+            "stops": _stops(1 if section.agent else agents, reach.reach(section, work)),
             "paused": next((pause for pause in held if reach.covers(Section.of(pause), section)), None),
         }
         for section in sections
     ]
     context = {
         "choices": choices if may else [],
-        "agents": Agent.objects.filter(stage__in=("shadow", "supervised", "autonomous")).count() if may else 0,
         "able": [] if may else _able(),
         "reasons": REASONS[:-1],
         "chosen": REASONS[0],
     }
     return page.render(request, "pauses/quick.html", context, fragment="dialog")
+
+
+def _stops(agents: int, found: reach.Reach) -> str:
+    """What a pause there would do now, in a line."""
+    said = [f"{agents:,} agent{'' if agents == 1 else 's'}"]
+    if found.in_flight:
+        said.append(f"{found.in_flight:,} in flight will finish")
+    if found.queued:
+        said.append(f"{found.queued:,} queued will be held")
+    if found.waiting:
+        said.append(f"{found.waiting:,} question{' waits' if found.waiting == 1 else 's wait'}")
+    return " · ".join(said if len(said) > 1 else [*said, "nothing under way"])
 
 
 def _able() -> QuerySet[Person]:
