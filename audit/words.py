@@ -26,13 +26,13 @@ VERBS: dict[str, str] = {
     "signal.discarded": "{actor} discarded {subject}" + _WHY,
     "signal.unheard": "No agent listens to {subject}[ of type {type}]",
     "run.decided": "{actor} decided a run[ of {agent}][ about {account}][: {verdict}][, play {play}][, score {score}]"
-    "[, by {clause}]" + _WHY,
+    "[, by clause {clause}]" + _WHY,
     "action.asked": "{actor} asked for approval of {subject}[ by {agent}][, because {clause} says so]",
     "action.approved": "{actor} approved {subject}" + _WHY,
     "action.rejected": "{actor} rejected {subject}" + _WHY,
     "action.expired": "Nobody answered in time: {subject} expired",
     "action.withdrawn": "The question about {subject} was withdrawn" + _WHY,
-    "action.permitted": "{actor} let {subject} pass the gate" + _WHERE + "[, play {play}]",
+    "action.permitted": "{actor} let {subject} pass the gate" + _WHERE,
     "action.refused": "{actor} refused {subject} at the gate" + _WHERE + _WHY,
     "action.held": "{actor} held {subject} back" + _WHERE + _WHY,
     "action.shadowed": "{actor} would have started {subject}" + _WHERE + ", but only watches",
@@ -70,6 +70,9 @@ VERBS: dict[str, str] = {
     "segment.changed": "{actor} changed {subject}",
     "person.created": "{actor} created {subject}",
     "person.changed": "{actor} changed {subject}",
+    "person.invited": "{actor} gave {subject} a link to set a password",
+    "person.closed": "{actor} closed the sign-in of {subject}",
+    "person.reopened": "{actor} let {subject} sign in again",
     "person.signed_in": "{actor} signed in",
     "person.signed_out": "{actor} signed out",
     "grant.changed": "{actor} changed what {subject} may do" + _WHY,
@@ -88,6 +91,9 @@ VERBS: dict[str, str] = {
 }
 """Every verb there is. A new one is added here; until then it is worded plainly."""
 
+VERDICTS = {"none": "no play", "alone": "acts alone", "ask": "asks first", "never": "must not act"}
+COLUMNS = ("agent", "region", "segment", "account")
+
 _PART = re.compile(r"\[([^\[\]]*)\]|\{(\w+)\}")
 _FIELD = re.compile(r"\{(\w+)\}")
 _PLAIN = "{actor}: {verb} {subject}"
@@ -96,14 +102,17 @@ _PLAIN = "{actor}: {verb} {subject}"
 def say(row: Row, *, name: Callable[[str], str | None] | None = None) -> str:
     """The entry in a sentence of plain text (escape it for HTML), without the full stop.
 
-    `name` may give a person's or a thing's name for a reference such as "person:7"; where it answers "" or is not
-    given, the reference is put in words as it stands.
+    `name` may give a person's or a thing's name for a reference such as "person:7" or "region:emea"; where it answers
+    "" or is not given, the reference is put in words as it stands.
     """
     in_words = _namer(name)
     fields = {key: _plain(value) for key, value in row.detail.items()}
     fields |= {key: in_words(value) for key, value in fields.items() if value.startswith("person:")}
-    for column in ("agent", "region", "segment", "account"):
-        fields[column] = getattr(row, column) or fields.get(column, "")
+    fields |= {column: known for column in COLUMNS if (known := getattr(row, column))}
+    for noun in (*COLUMNS, "play", "connection"):
+        key = fields.get(noun, "").partition("@")[0]
+        fields[noun] = (name(f"{noun}:{key}") if name else None) or fields.get(noun, "")
+    fields["verdict"] = VERDICTS.get(fields.get("verdict", ""), fields.get("verdict", ""))
     fields["why"] = next(filter(None, (fields.get(key) for key in ("why", "cause", "reason"))), "")
     fields |= {"verb": row.verb, "actor": in_words(row.actor), "subject": in_words(row.subject)}
     text = _PART.sub(lambda part: _filled(part, fields), VERBS.get(row.verb, _PLAIN))

@@ -53,7 +53,7 @@ ADMIN_PLACES = (
     Place("connections", "Connections", "plug", "c"),
     Place("sources", "Sources", "webhook", "o", MAKERS),
     Place("scopes", "Scopes", "globe", "e", MAKERS),
-    Place("people", "People", "users", "w"),
+    Place("people", "People", "users", "w", (Role.ADMIN,)),
     Place("do-not-contact", "Do not contact", "user-x", "d"),
 )
 MOST = 99

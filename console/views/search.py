@@ -51,13 +51,14 @@ def find(request: HttpRequest, text: str) -> list[Found]:
         if place.href and text.lower() in place.label.lower()
     ]
     if text:
-        found += [*_by_name(text), *_by_external_id(text)]
+        found += [*_by_name(text, people=access.may(request.user, access.ADMINISTER)), *_by_external_id(text)]
     return [one for one in found if one.href]
 
 
-def _by_name(text: str) -> list[Found]:
+def _by_name(text: str, *, people: bool) -> list[Found]:
+    """`people`: whether the people who work here are found too."""
     named = Q(name__icontains=text)
-    people = Person.objects.filter(named | Q(email__istartswith=text), is_active=True)
+    found = Person.objects.filter(named | Q(email__istartswith=text), is_active=True)[:MOST] if people else ()
     return [
         *(Found(address("agent", one.slug), "bot", one.name, "agent") for one in Agent.objects.filter(named)[:MOST]),
         *(
@@ -73,7 +74,7 @@ def _by_name(text: str) -> list[Found]:
             for one in Source.objects.filter(named)[:MOST]
         ),
         *(Found(address("account", one.key), "building-2", one.name or one.key, "account") for one in _accounts(text)),
-        *(Found(address("person", one.pk), "user", one.name, "person") for one in people[:MOST]),
+        *(Found(address("person", one.pk), "user", one.name, "person") for one in found),
     ]
 
 
