@@ -4,12 +4,11 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Agent, Connection, Incident, Page
+from agents.page_mail import page_mail
 from approvals.models import Person, Role
 from audit.entries import Line, record
 
@@ -122,21 +121,15 @@ def page_due() -> int:
             incident.next_page_at = timezone.now() + NEXT_AFTER if person else None
             incident.save(update_fields=["pages_sent", "next_page_at"])
         if person is not None:
-            told += _tell(incident, person)
+            following = people[incident.pages_sent] if incident.pages_sent < len(people) else None
+            told += _tell(incident, person, following)
     return told
 
 
-def _tell(incident: Incident, person: Person) -> int:
+def _tell(incident: Incident, person: Person, following: Person | None) -> int:
     error = ""
-    subject = f"[Signalbox] {incident.cause}"
-    body = (
-        f"{person.name},\n\n{incident.cause}\n\n"
-        f"Agent: {incident.agent.name if incident.agent else '—'}\n"
-        f"Since: {incident.opened_at:%Y-%m-%d %H:%M} UTC\n\n"
-        f"Take it: {settings.BASE_URL}/incidents/{incident.pk}\n"
-    )
     try:
-        EmailMessage(subject, body, to=[person.email]).send()
+        page_mail(incident, person, following=following).send()
     except Exception as failure:
         log.exception("a page could not be sent")
         error = f"{type(failure).__name__}: {failure}"[:300]
