@@ -1,12 +1,14 @@
 """Entries of the record in sentences, with the names that the console knows and the record does not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from django.db.models import Model, TextField, Value
+from django.db.models.functions import Cast, Concat
 from django.urls import NoReverseMatch, reverse
 
-from agents.models import Agent
+from agents.models import Account, Agent, Connection, Play, Region, Segment, Source
 from approvals.models import Person
 from audit import words
 from audit.timeline import Row
@@ -48,26 +50,49 @@ class Told:
 
 
 def told(rows: Iterable[Row]) -> list[Told]:
-    """Each entry in words, people and agents by name: two queries for all of them."""
+    """Each entry in words, people and things by name: one query for all of them."""
     rows = list(rows)
     names = _names(rows)
     return [Told(row, words.say(row, name=names.get)) for row in rows]
 
 
+NOUNS: dict[str, tuple[type[Model], str]] = {
+    "person": (Person, "pk"),
+    "agent": (Agent, "slug"),
+    "play": (Play, "slug"),
+    "connection": (Connection, "slug"),
+    "source": (Source, "slug"),
+    "region": (Region, "code"),
+    "segment": (Segment, "code"),
+    "account": (Account, "key"),
+}
+
+
 def _names(rows: list[Row]) -> dict[str, str]:
-    said = {text for row in rows for text in (row.actor, row.subject, *_references(row.detail.values()))}
-    keys: dict[str, set[str]] = {"person": set(), "agent": set()}
-    for text in said:
-        kind, _, key = text.partition(":")
-        if kind in keys:
-            keys[kind].add(key)
-    people = Person.objects.filter(pk__in=[key for key in keys["person"] if key.isdecimal()]) if keys["person"] else []
-    agents = Agent.objects.filter(slug__in=keys["agent"]) if keys["agent"] else []
-    return {f"person:{one.pk}": one.name for one in people} | {f"agent:{one.slug}": one.name for one in agents}
+    keys: dict[str, set[str]] = {noun: set() for noun in NOUNS}
+    for row in rows:
+        for reference in _references(row):
+            noun, _, key = reference.partition(":")
+            if key and noun in keys:
+                keys[noun].add(key.partition("@")[0])
+    keys["person"] = {key for key in keys["person"] if key.isdecimal()}
+    asked = [
+        model._default_manager.filter(**{f"{column}__in": keys[noun]})
+        .order_by()
+        .values_list(Concat(Value(f"{noun}:", TextField()), Cast(column, TextField())), Cast("name", TextField()))
+        for noun, (model, column) in NOUNS.items()
+        if keys[noun]
+    ]
+    return {reference: name for reference, name in asked[0].union(*asked[1:]) if name} if asked else {}
 
 
-def _references(values: Iterable[object]) -> list[str]:
-    return [value for value in values if isinstance(value, str) and value.startswith("person:")]
+def _references(row: Row) -> Iterator[str]:
+    """Whom and what an entry speaks of, as "noun:key"."""
+    yield from (row.actor, row.subject)
+    yield from (f"{noun}:{getattr(row, noun)}" for noun in words.COLUMNS)
+    for key, value in row.detail.items():
+        if isinstance(value, str):
+            yield value if value.startswith("person:") else f"{key}:{value}"
 
 
 def _address(name: str, key: str) -> str:
