@@ -34,9 +34,12 @@ class Health:
         return self.word == "broken"
 
 
-def health(agents: Iterable[Agent], recent: Lately, *, now: datetime | None = None) -> dict[int, Health]:
+def health(
+    agents: Iterable[Agent], recent: Lately, *, plays: Iterable[Play] | None = None, now: datetime | None = None
+) -> dict[int, Health]:
     """
-    By agent id; three statements for any number. Wants `metric`, `owner` and `policy` fetched with the agents.
+    By agent id; three statements for any number, two where all `plays` are at hand. Wants `metric`, `owner` and
+    `policy` fetched with the agents.
 
     Broken: no active owner past draft, an open incident of its own or of a connection its plays use, a scorecard or
     policy that does not compile, or an hour in which more failed than its metric accepts. Paused: as a whole.
@@ -50,8 +53,8 @@ def health(agents: Iterable[Agent], recent: Lately, *, now: datetime | None = No
             "agent", "region", "segment", "play", "connection"
         )[:100]
     )
-    plays = {play.slug: play for play in Play.objects.only("slug", "steps", "is_active")}
-    return {agent.pk: _judge(agent, recent, incidents, pauses, plays) for agent in agents}
+    known = {play.slug: play for play in plays or Play.objects.only("slug", "steps", "is_active")}
+    return {agent.pk: _judge(agent, recent, incidents, pauses, known) for agent in agents}
 
 
 def _judge(

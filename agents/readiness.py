@@ -1,8 +1,9 @@
 """What an agent still lacks before it may go to work."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from agents.models import Agent, Connection, Play, Stage
+from agents.models import Agent, Connection, Play, Route, Stage
 from agents.rules.boundaries import compile_policy
 from agents.rules.errors import SpecError
 from agents.rules.plays import compile_choices
@@ -20,19 +21,23 @@ class Item(NamedTuple):
     text: str
 
 
-def readiness(agent: Agent) -> list[Item]:
-    """Everything it takes, each with whether it is there; a few small statements."""
+def readiness(
+    agent: Agent, *, plays: Iterable[Play] | None = None, routes: Iterable[Route] | None = None
+) -> list[Item]:
+    """Everything it takes, each with whether it is there. All plays, and the agent's routes, where they are at hand."""
     owner = agent.owner is not None and agent.owner.is_active
     metric = getattr(agent, "metric", None)
     scorecard = _fault(lambda: compile_scorecard(agent.scorecard))
-    plays = list(Play.objects.filter(slug__in=[choice.get("play", "") for choice in agent.choices or ()]))
+    chosen = {choice.get("play", "") for choice in agent.choices or ()}
+    plays = Play.objects.filter(slug__in=chosen) if plays is None else plays
+    plays = [play for play in plays if play.slug in chosen]
     active = {play.slug for play in plays if play.is_active}
     choices = _fault(lambda: compile_choices(agent.choices, plays=active)) or (
         "" if agent.choices else "It has no play to choose."
     )
     spec = agent.policy.spec if agent.policy else {"clauses": []}
     policy = _fault(lambda: compile_policy(spec)) or ("" if spec.get("clauses") else "No clause lets it do anything.")
-    routes = agent.routes.filter(is_active=True).exists()
+    hears = any(route.is_active for route in (agent.routes.all() if routes is None else routes))
     off = _off({step.get("connection", "") for play in plays for step in play.steps})
     return [
         Item("owner", "An owner", owner, agent.owner.name if agent.owner and owner else "Name one active person."),
@@ -40,7 +45,7 @@ def readiness(agent: Agent) -> list[Item]:
         Item("scorecard", "A scorecard", not scorecard, scorecard or f"{len(agent.scorecard['criteria'])} criteria"),
         Item("plays", "A play", not choices, choices or ", ".join(play.name for play in plays)),
         Item("policy", "Boundaries", not policy, policy or f"version {agent.policy.version if agent.policy else ''}"),
-        Item("routes", "A route", routes, "It listens to signals." if routes else "Say which signals it listens to."),
+        Item("routes", "A route", hears, "It listens to signals." if hears else "Say which signals it listens to."),
         Item("connections", "Ways out", not off, off or "Every connection its plays use is on."),
     ]
 

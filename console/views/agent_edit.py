@@ -40,6 +40,7 @@ from console.views.shown import changed_since
 CRITERION = ("key", "label", "kind", "weight", "field", "op", "value", "json")
 CHOICE = ("play", "min_score", "field", "op", "value", "json")
 TRIED = 20
+NOW = {stage: stage.label.lower() for stage in Stage} | {Stage.DRAFT: "a draft", Stage.SHADOW: "in shadow"}
 
 
 class AgentForm(forms.ModelForm):
@@ -169,7 +170,7 @@ def stage(request: HttpRequest, slug: str) -> HttpResponse:
         return page.trouble(request, status=422, title=f"It still lacks {lacks}.", text=error.items[0].text)
     except ValidationError as error:
         return page.trouble(request, status=409, title="Not moved.", text=" ".join(error.messages))
-    messages.success(request, f"{agent.name} is in {agent.get_stage_display().lower()}. {MEANS[Stage(agent.stage)]}")
+    messages.success(request, f"{agent.name} is {NOW[Stage(agent.stage)]} now. {MEANS[Stage(agent.stage)]}")
     return page.redirect(request, "agent", slug)
 
 
@@ -279,8 +280,18 @@ def _specs(shown: dict[str, Any], raw: bool) -> tuple[Any, Any]:
     if offset:
         spec["confidence_offset"] = offset / 100 if isinstance(offset, int) else offset
     if found:
-        raise SpecError.of(found)
+        raise SpecError.of([*found, *_besides(spec, choices, found)])
     return spec, choices
+
+
+def _besides(spec: Any, choices: Any, found: list[Fault]) -> list[Fault]:
+    """What else is wrong, so that a person mends it all at once."""
+    try:
+        compile_thinking(spec, choices)
+    except SpecError as error:
+        known = {fault.where for fault in found}
+        return [fault for fault in error.faults if not any(fault.where.startswith(where) for where in known)]
+    return []
 
 
 def _criterion(n: int, row: dict[str, Any], keys: set[str], found: list[Fault]) -> dict[str, Any]:
@@ -288,6 +299,8 @@ def _criterion(n: int, row: dict[str, Any], keys: set[str], found: list[Fault]) 
     condition = _condition(row, f"criteria[{n}]", found)
     if condition is None and not row["json"]:
         found.append(Fault(f"criteria[{n}].condition", "no field is named", "Choose one, such as signal.type"))
+    if not row["label"].strip():
+        found.append(Fault(f"criteria[{n}].label", "it has no name", "Say what is looked for"))
     name = slugify(row["label"])[:40] or f"criterion-{n + 1}"
     key = row["key"] or next(k for m in range(1, 200) if (k := name if m == 1 else f"{name}-{m}") not in keys)
     keys.add(key)
@@ -318,13 +331,20 @@ def _tried(agent: Agent, pasts: list[Any], card: Any, choices: Any) -> dict[str,
     policy = compile_policy(agent.policy.spec) if agent.policy else None
     stage = agent.stage if agent.stage in AT_WORK else AT_WORK[-1]
     tried: list[Tried] = rehearse(mine[:TRIED], scorecard=card, choices=choices, policy=policy, stage=stage)
+    names = dict(Play.objects.values_list("slug", "name"))
     return {
-        "tried": tried,
-        "names": dict(Play.objects.values_list("slug", "name")),
+        "tried": [(one, names.get(one.thought.play or "", ""), _matched(one)) for one in tried],
         "tried_any": not routes,
         "tried_plays": sum(one.thought.play is not None for one in tried),
         "looked": len(pasts),
     }
+
+
+def _matched(one: Tried) -> list[str]:
+    """Labels of the criteria that matched."""
+    return [
+        reason["label"] for reason in one.thought.reasons if reason.get("weight") and reason.get("outcome") == "matched"
+    ]
 
 
 def whole(text: str) -> Any:

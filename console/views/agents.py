@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -15,14 +15,14 @@ from agents.health import health
 from agents.models import Action, Agent, Incident, Pause, Play, Policy, Stage
 from agents.models.action import State
 from agents.readiness import AT_WORK, readiness
-from agents.results import Results, first_month, results, track_record
+from agents.results import Results, first_month, track_record
 from agents.rules.conditions import compile_condition
 from agents.rules.errors import SpecError
 from agents.rules.metrics import metric_words, rate_words
 from audit.ids import floor_id
 from console.views import page
 from console.views.boundaries import columns, limits_of, names
-from console.views.roster import STATES, roster
+from console.views.roster import STATES, kept_results, roster
 from console.views.runs import lines
 
 MEANS = {
@@ -53,12 +53,13 @@ def agent(request: HttpRequest, slug: str) -> HttpResponse:
     found = named(slug)
     part = page.part(request)
     context: dict[str, Any] = {"agent": found}
+    plays = [] if part == "recent" else list(Play.objects.only("slug", "name", "risk", "is_active", "steps"))
     if part != "recent":
-        context |= _now(found)
+        context |= _now(found, plays)
     if part != "now":
         context["runs"] = _recent(found)
     if not part:
-        context |= _standing(request, found, results([found]).get(found.pk))
+        context |= _standing(request, found, kept_results([found]).get(found.pk), plays)
     return page.render(request, "agents/agent.html", context, fragment=("now", "recent"))
 
 
@@ -70,11 +71,11 @@ def named(slug: str, queryset: QuerySet[Agent] | None = None) -> Agent:
     )
 
 
-def _now(agent: Agent) -> dict[str, Any]:
+def _now(agent: Agent, plays: list[Play]) -> dict[str, Any]:
     recent = lately()
     hour, day = recent.failures(agent.pk)
     return {
-        "health": health([agent], recent)[agent.pk],
+        "health": health([agent], recent, plays=plays)[agent.pk],
         "hour": hour,
         "day": day,
         "waiting": waiting().get(agent.slug),
@@ -82,8 +83,9 @@ def _now(agent: Agent) -> dict[str, Any]:
     }
 
 
-def _standing(request: HttpRequest, agent: Agent, measured: Results | None) -> dict[str, Any]:
-    items = readiness(agent)
+def _standing(request: HttpRequest, agent: Agent, measured: Results | None, plays: list[Play]) -> dict[str, Any]:
+    routes = list(agent.routes.select_related("source").order_by("pk"))
+    items = readiness(agent, plays=plays, routes=routes)
     spec = agent.policy.spec if agent.policy else {}
     labels = names()
     order = list(Stage)
@@ -110,8 +112,8 @@ def _standing(request: HttpRequest, agent: Agent, measured: Results | None) -> d
         "columns": columns(spec, labels),
         "limits": limits_of(spec),
         "criteria": _criteria(agent),
-        "choices": _choices(agent, labels),
-        "routes": _routes(agent),
+        "choices": _choices(agent, {play.slug: play for play in plays}),
+        "routes": [{"route": route, "when": _words(route.condition)} for route in routes],
         "incidents": Incident.objects.filter(agent=agent).select_related("taken_by").order_by("-opened_at")[:5],
         "means": MEANS[Stage(agent.stage)],
         "forward": [move for move in moves if move["forward"]],
@@ -135,12 +137,16 @@ def _marks(agent: Agent, one: Results | None) -> list[tuple[int, str]]:
     if one is None or not one.days:
         return []
     first = one.days[0].day
-    policies = Policy.objects.filter(agent=agent, published_at__date__gte=first).order_by("-version")[:SEVERAL]
-    pauses = Pause.objects.filter(agent=agent, set_at__date__gte=first).order_by("-id")[:SEVERAL]
-    moments = [(policy.published_at, f"policy {policy.version}") for policy in policies]
-    moments += [(pause.set_at, "paused") for pause in pauses]
+    policies = Policy.objects.filter(agent=agent, published_at__date__gte=first).order_by("-version")
+    pauses = Pause.objects.filter(agent=agent, set_at__date__gte=first).order_by("-id")
+    moments = policies.values_list("published_at", "version")[:SEVERAL].union(
+        pauses.values_list("set_at", Value(0))[:SEVERAL], all=True
+    )
     last = len(one.days) - 1
-    return sorted((max(0, min(last, (moment.date() - first).days)), text) for moment, text in moments)
+    return sorted(
+        (max(0, min(last, (moment.date() - first).days)), f"policy {version}" if version else "paused")
+        for moment, version in moments
+    )
 
 
 def _split(one: Results | None) -> list[dict[str, Any]]:
@@ -157,9 +163,10 @@ def _attention(agent: Agent) -> list[Action]:
     """Actions that need a person: every unknown one, and what failed lately; the newest few."""
     since = floor_id(timezone.now() - timedelta(days=ATTENTION_DAYS))
     found = Action.objects.only("run_id", "state", "why", "target", "created_at", "step").order_by("-id")
-    unknown = found.filter(agent=agent, state=State.UNKNOWN)[:SEVERAL]
-    failed = found.filter(agent=agent, state=State.FAILED, id__gte=since, undo_of=None)[:SEVERAL]
-    return [*unknown, *failed][:FEW]
+    unknown = found.filter(agent=agent, state=State.UNKNOWN)[:FEW]
+    failed = found.filter(agent=agent, state=State.FAILED, id__gte=since, undo_of=None)[:FEW]
+    both = unknown.union(failed, all=True)
+    return sorted(both, key=lambda one: (one.state != State.UNKNOWN, -one.created_at.timestamp()))[:FEW]
 
 
 def _recent(agent: Agent) -> list[Any]:
@@ -176,23 +183,15 @@ def _criteria(agent: Agent) -> list[dict[str, Any]]:
     ]
 
 
-def _choices(agent: Agent, labels: dict[str, str]) -> list[dict[str, Any]]:
-    plays = {play.slug: play for play in Play.objects.only("slug", "name", "risk", "is_active")}
+def _choices(agent: Agent, plays: dict[str, Play]) -> list[dict[str, Any]]:
     return [
         {
-            "name": labels.get(part.get("play", ""), part.get("play", "")),
+            "slug": part.get("play", ""),
             "play": plays.get(part.get("play", "")),
             "when": _words(part.get("when")),
             "min_score": part.get("min_score", 0),
         }
         for part in agent.choices or ()
-    ]
-
-
-def _routes(agent: Agent) -> list[dict[str, Any]]:
-    return [
-        {"route": route, "when": _words(route.condition) if route.condition else ""}
-        for route in agent.routes.select_related("source").order_by("pk")
     ]
 
 

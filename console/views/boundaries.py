@@ -35,10 +35,10 @@ class Difference(NamedTuple):
 
 
 def names() -> dict[str, str]:
-    """What plays, regions and segments are called, by slug and code; three statements."""
-    found = dict(Play.objects.values_list("slug", "name"))
-    found |= dict(Region.objects.values_list("code", "name"))
-    return found | dict(Segment.objects.values_list("code", "name"))
+    """What plays, regions and segments are called, by slug and code; one statement."""
+    plays = Play.objects.order_by().values_list("slug", "name")
+    scopes = [model.objects.order_by().values_list("code", "name") for model in (Region, Segment)]
+    return dict(plays.union(*scopes, all=True))
 
 
 def columns(spec: Mapping[str, Any], labels: Mapping[str, str]) -> list[Column]:

@@ -61,7 +61,9 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     faults: list[Fault] = []
     shown: dict[str, Any] = _posted(request, do, agent, raw) if request.method == "POST" else _stored(agent, origin)
     base = request.POST.get("base") or str(agent.policy.version if agent.policy else 0)
-    current, labels = agent.policy.spec if agent.policy else None, names()
+    current = agent.policy.spec if agent.policy else None
+    scopes = _scopes()
+    labels = {code: name for _, _, choices in scopes for code, name in choices}
     spec: dict[str, Any] | None = None
     trouble = ""
     try:
@@ -98,13 +100,14 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
         "faults": [f for f in faults if raw or not f.where.startswith("clauses[")] if asked else [],
         "wrong": len(faults) if asked else 0,
         "trouble": trouble,
+        "unsaid": do == "publish" and not shown["reason"],
         "clauses": [{**row, "faults": rows.get(n, ())} for n, row in enumerate(shown.get("clauses", ()))],
         "differences": differences(current, spec, labels) if spec is not None and current is not None else [],
         "columns": columns(spec, labels) if spec is not None else [],
         "has_current": current is not None,
         "says": [(say, title) for say, (_, _, title) in COLUMNS.items()],
         "risks": list(RISKS),
-        "scopes": _scopes(shown),
+        "scopes": scopes,
     }
     status = 422 if asked and (faults or trouble) else 200
     return page.render(request, "agents/policy.html", context, fragment="editor", status=status)
@@ -121,7 +124,7 @@ def _next_version(agent: Agent) -> int:
     return (last or 0) + 1
 
 
-def _scopes(shown: dict[str, Any]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def _scopes() -> list[tuple[str, str, list[tuple[str, str]]]]:
     """What a clause may name: (field, label, choices)."""
     return [
         ("plays", "Plays", list(Play.objects.values_list("slug", "name"))),

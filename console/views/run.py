@@ -1,5 +1,6 @@
 """A run: the accountability sentence, then everything that happened on one spine."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from agents.tasks import wake
 from approvals.models import Approval
 from audit.timeline import Filters, timeline
 from console.views import page
+from console.views.boundaries import names
 from console.views.page import signed_in
 from console.views.run_filters import RunFilters
 
@@ -118,6 +120,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "reasons": _reasons(found),
         "clause": _clause(found.policy, found.clause),
         "deeds": deeds,
+        "fields": [(name, plain(value)) for name, value in signal.fields.items()] if signal else [],
         "outcomes": list(Outcome.objects.filter(run=found).order_by("id")),
         "timing": _timing(found, deeds),
         "every": ("1s" if moving else "5s") if pending else "",
@@ -141,7 +144,8 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
     }
     if not deeds:
         return []
-    for attempt in Attempt.objects.filter(action__in=list(deeds)).order_by("id"):
+    tried = [action.pk for action in actions if action.tries]
+    for attempt in Attempt.objects.filter(action__in=tried).order_by("id"):
         deeds[attempt.action_id].attempts.append(attempt)
     entries = [entry for entry in reversed(timeline(Filters(run=run.pk), limit=200)) if entry.verb in GATE]
     pauses = _pauses([*(action.why for action in actions), *(str(entry.detail.get("why", "")) for entry in entries)])
@@ -184,7 +188,12 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for n, inner in enumerate(value):
             yield from _flat(inner, f"{path}[{n}]")
     else:
-        yield path, "" if value is None else str(value)
+        yield path, plain(value)
+
+
+def plain(value: Any) -> str:
+    """A value as its JSON has it, text as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _undoable(action: Action) -> bool:
@@ -213,9 +222,11 @@ def _reasons(run: Run) -> list[Reason]:
 
 
 def _clause(policy: Policy, clause: str) -> str:
-    """The clause in words; "" for one of Signalbox's own."""
+    """The clause in words, plays and scopes by their names; "" for one of Signalbox's own."""
     part = next((part for part in policy.spec.get("clauses", ()) if part.get("id") == clause), None)
-    return clause_words(part) if part else ""
+    if part is None:
+        return ""
+    return clause_words(part, names() if part.keys() & {"plays", "regions", "segments"} else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,5 +70,6 @@ class RunFilters:
     def beside(self, run: Run) -> tuple[UUID | None, UUID | None]:
         """The next newer and the next older run among those that match."""
         ids = self.runs().values_list("id", flat=True)
-        newer = ids.filter(id__gt=run.pk).order_by("id").first()
-        return newer, ids.filter(id__lt=run.pk).order_by("-id").first()
+        newer, older = ids.filter(id__gt=run.pk).order_by("id")[:1], ids.filter(id__lt=run.pk).order_by("-id")[:1]
+        found = list(newer.union(older, all=True))
+        return next((id for id in found if id > run.pk), None), next((id for id in found if id < run.pk), None)

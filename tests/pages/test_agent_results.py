@@ -60,4 +60,4 @@ def test_an_agents_page_costs_the_same_at_any_history(real, client, alice):
     real.ask(2)
     few = cost()
     real.ask(15)
-    assert cost() <= few <= 32
+    assert cost() <= few <= 21

@@ -1,9 +1,12 @@
 """An agent: made, bounded, tried out and moved on by form, each change with its entry."""
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agents.changes.seen import token
 from agents.models import Agent, Metric, Policy, Route, Run
@@ -33,6 +36,36 @@ def criterion(n: int, **more: str) -> dict[str, str]:
 def clause(n: int, **more: object) -> dict[str, object]:
     row = {"row": "1", "id": f"c{n + 1}", "say": "alone"} | more
     return {f"clauses-{n}-{name}": value for name, value in row.items()}
+
+
+def test_every_form_costs_little(world, client, alice):
+    client.force_login(alice)
+    for part in PARTS:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(f"/agents/inbound-intent/{part}").status_code == 200
+        assert len(queries) <= 12, part
+
+
+def test_all_that_is_wrong_with_a_scorecard_is_said_at_once(world, client, alice):
+    client.force_login(alice)
+    rows = criterion(0, label="", field="") | criterion(1, weight="-4")
+    answer = client.post("/agents/inbound-intent/scorecard", {**rows, "do": "save", "threshold": "0"})
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    for said in ("It has no name", "No field is named", "3 things to mend"):
+        assert said in text
+    world.agent.refresh_from_db()
+    assert world.agent.scorecard == SCORECARD
+
+
+def test_a_version_without_a_reason_says_so_beside_it(world, client, alice):
+    client.force_login(alice)
+    answer = client.post("/agents/inbound-intent/policy", {**clause(0, min_confidence="150"), "do": "publish"})
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Give 0 to 100" in text
+    assert re.search(r'name="reason"[^>]*aria-invalid="true"', text)
+    assert Policy.objects.filter(agent=world.agent).count() == 1
 
 
 def test_only_those_who_may_build_see_the_forms(world, client, alice, bob, charlie, person):

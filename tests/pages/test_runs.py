@@ -68,7 +68,18 @@ def test_the_list_costs_the_same_at_any_size(world, client, alice):
     world.ask(2)
     few = cost()
     world.ask(25)
-    assert cost() == few <= 16
+    assert cost() == few <= 12
+
+
+def test_a_run_costs_little_whether_it_waits_or_was_sent(world, client, alice):
+    world.ask()
+    run = Run.objects.get()
+    client.force_login(alice)
+    for state, tries in (("waiting", 0), ("delivered", 1)):
+        only(state=state, tries=tries)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(f"/runs/{run.pk}").status_code == 200
+        assert len(queries) <= 12, [query["sql"][:200] for query in queries]
 
 
 def test_a_run_begins_with_who_is_accountable_and_shows_every_step(world, client, alice, bob):
