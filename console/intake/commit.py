@@ -57,7 +57,7 @@ class Committer:
     """
     Commits rows in groups through `write(cursor, rows) → one result a row`, then calls `after` once a group.
 
-    `wait` says for how many seconds the next group gathers before it is taken.
+    `wait` says, after a group of so many posts, for how many seconds the next one gathers before it is taken.
 
     One connection a process, opened on first use and thus after the fork; safe to share between threads.
     """
@@ -67,11 +67,12 @@ class Committer:
         write: Callable[[Any, Sequence[Any]], list[Any]],
         *,
         after: Callable[[], object],
-        wait: Callable[[], float] = lambda: 0.0,
+        wait: Callable[[int], float] = lambda together: 0.0,
     ) -> None:
         self._write = write
         self._after = after
         self._wait = wait
+        self._together = 0
         self._lock = threading.Lock()
         self._queue: deque[_Post] = deque()
         self._led = False
@@ -111,13 +112,14 @@ class Committer:
     def _lead(self) -> None:
         """Commit one group, the leader's own post first in it, and hand the lead on."""
         group: list[_Post] = []
-        if (seconds := self._wait()) > 0:
+        if (seconds := self._wait(self._together)) > 0:
             time.sleep(seconds)
         with self._lock:
             size = 0
             while self._queue and (not group or size + len(self._queue[0].rows) <= GROUP):
                 group.append(self._queue.popleft())
                 size += len(group[-1].rows)
+        self._together = len(group)
         try:
             self._serve(group)
         finally:

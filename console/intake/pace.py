@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 BEHIND_SECONDS = 0.3
+STILL_SECONDS = 60.0
+"""Behind by more, the loop is down or has a day's import before it: waiting a little helps nobody."""
 LONGEST_SECONDS = 0.25
 STEEPNESS = 0.2
 """Seconds waited for each second the loop is behind by more than BEHIND_SECONDS."""
@@ -41,8 +43,13 @@ class Pace:
             self._behind = cursor.execute(BEHIND).fetchone()[0]
         return self._write(cursor, rows)
 
-    def wait(self) -> float:
-        """Seconds, LONGEST_SECONDS at most; 0 while the loop keeps up or nothing was looked at for a second."""
-        if time.monotonic() - self._looked > 1.0:
+    def wait(self, together: int) -> float:
+        """
+        Seconds, LONGEST_SECONDS at most, after a group of `together` posts.
+
+        0 while the loop keeps up, stands still, or nothing was looked at for a second; 0 for posts that come one by
+        one, since who waits for each answer before sending the next cannot outrun anybody.
+        """
+        if together < 2 or self._behind > STILL_SECONDS or time.monotonic() - self._looked > 1.0:
             return 0.0
         return min(LONGEST_SECONDS, max(0.0, STEEPNESS * (self._behind - BEHIND_SECONDS)))
