@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
@@ -77,18 +77,18 @@ def compose(payload: Mapping[str, Any], *, action_id: UUID, sender: Sender) -> M
         raise BadPayload(f"{min(unknown)}: an e-mail step has no such field")
     to = _named("to", address, payload.get("to"))
     reply_to = _named("reply_to", address, payload["reply_to"]) if payload.get("reply_to") else sender.reply_to
+    subject = _named("subject", _subject, payload.get("subject"))
     message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(sender.name, addr_spec=sender.address)
-    message["To"] = Address(addr_spec=to)
-    if reply_to:
-        message["Reply-To"] = Address(addr_spec=reply_to)
-    message["Subject"] = _named("subject", _subject, payload.get("subject"))
     message.set_content(_named("text", _text, payload.get("text")))
     if payload.get("html"):
         message.add_alternative(_named("html", _text, payload["html"]), subtype="html")
     message_id = f"<{action_id}@{sender.domain}>"
-    # Written by hand, since the library folds and encodes long links in these.
+    # By hand: EmailMessage reads encoded words (RFC 2047) in what it is given, line breaks in them and all, and folds
+    # long links.
     lines = [f"Message-ID: {message_id}", f"Date: {formatdate()}", f"X-Signalbox-Action: {action_id}"]
+    lines += [f"From: {_name(sender.name)}<{sender.address}>", f"To: {to}", f"Subject: {_words(subject, 'Subject')}"]
+    if reply_to:
+        lines.append(f"Reply-To: {reply_to}")
     if link := payload.get("unsubscribe_url"):
         lines.append(f"List-Unsubscribe: <{_named('unsubscribe_url', _link, link)}>")
         lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
@@ -112,6 +112,21 @@ def _subject(text: Any) -> str:
     if any(unicodedata.category(c) in _BREAKS for c in line):
         raise BadPayload("it holds a line break or another control character")
     return line
+
+
+def _words(text: str, header: str) -> str:
+    """One line of at most 500 characters as a header's value, which whoever reads it takes for just that text."""
+    if text.isascii() and "=?" not in text:
+        return text
+    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+
+
+def _name(name: str) -> str:
+    if not name:
+        return ""
+    if name.isascii() and "=?" not in name:
+        return '"{}" '.format(name.replace("\\", "\\\\").replace('"', '\\"'))
+    return _words(name, "From") + " "
 
 
 def _text(text: Any) -> str:

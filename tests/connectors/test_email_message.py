@@ -102,16 +102,40 @@ def test_an_unknown_field_is_a_fault():
         "word " * 80,
         "x" * 400,
         "=?utf-8?q?not_encoded?=",
+        "=?utf-8?q?a=0D=0ABcc:_x@y.example?=",
+        "a =?utf-8?b?YQ0KQmNjOiB4QHkuZXhhbXBsZQ==?= b",
+        "=?utf-8?q?=0D=0A=0D=0Athe body?=",
+        "=?",
         'colon: and, comma; <angle> "quote" \\back',
     ],
 )
 def test_a_subject_arrives_as_it_was(subject):
     message, read = composed(subject=subject)
-    assert read["Subject"] == subject.strip() or subject.startswith("=?")
+    assert read["Subject"] == subject.strip()
     assert max(len(line) for line in message.data.split(b"\r\n")) <= 998
     assert message.data.isascii()
     assert set(read.keys()) >= {"Subject", "To", "From", "Message-ID", "Date", "X-Signalbox-Action"}
-    assert read["Bcc"] is None
+    assert (read["Bcc"], read.get_content()) == (None, "Text\r\n")
+
+
+@pytest.mark.parametrize("name", ["to", "reply_to"])
+def test_an_encoded_word_in_an_address_is_left_as_it_is(name):
+    odd = "=?utf-8?q?=0D=0ABcc=3A_x=40y.zz?=@customer.example"
+    message, _ = composed(**{name: odd})
+    header = {"to": "To", "reply_to": "Reply-To"}[name]
+    assert f"\r\n{header}: {odd}\r\n".encode() in message.data
+    assert b"Bcc:" not in message.data
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ann", 'Ann "A." \\ Meyer', "Änn, Sales", "=?utf-8?q?=0D=0ABcc:_x@y.example?=", "Ann <x@y.example>", "a" * 100],
+)
+def test_a_senders_name_arrives_as_it_was(name):
+    message = compose(STEP, action_id=uuid4(), sender=Sender("agent@seller.example", name, ""))
+    (sender,) = message_from_bytes(message.data, policy=policy.default)["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == (name, "agent@seller.example")
+    assert b"\r\nBcc:" not in message.data
 
 
 @pytest.mark.parametrize(
