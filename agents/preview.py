@@ -6,7 +6,7 @@ from typing import Any
 
 from agents.connectors import registry as connectors
 from agents.models import Connection, Run
-from agents.registry import HTML_FIELDS
+from agents.registry import ESCAPED
 from agents.rehearsal import Past
 from agents.rules.errors import SpecError
 from agents.rules.templates import MissingField, RenderError, compile_payload
@@ -80,7 +80,7 @@ def in_order(payload: Mapping[str, Any] | None, kind: str) -> list[tuple[str, st
 
 def _member(name: str, label: str, member: Any, kind: str, context: Mapping[str, Any]) -> Member:
     try:
-        made = compile_payload({name: member}, where=name, html=[name] if name in HTML_FIELDS.get(kind, ()) else [])
+        made = compile_payload({name: member}, where=name, escaped=ESCAPED.get(kind))
         return Member(name, label, made.render(context)[name])
     except MissingField as error:
         return Member(name, label, missing=error.name)

@@ -17,12 +17,13 @@ from agents.rules.boundaries import Policy, compile_policy
 from agents.rules.conditions import Condition, compile_condition
 from agents.rules.errors import SpecError
 from agents.rules.plays import PlayChoices, compile_choices
+from agents.rules.sandbox import Sandbox
 from agents.rules.scoring import Scorecard, compile_scorecard
-from agents.rules.templates import Payload, compile_payload
+from agents.rules.templates import ADDRESS, HTML, Payload, compile_payload
 from agents.sealed import KeyMissing, open_sealed
 
-HTML_FIELDS = {"email": ("html",)}
-"""Members of a payload in which every field is escaped as HTML, by kind of connection."""
+ESCAPED: dict[str, dict[str, Sandbox]] = {"email": {"html": HTML}, "http": {"path": ADDRESS}}
+"""Members of a payload in which every field is escaped, and as what, by kind of connection."""
 LISTENING = ("shadow", "supervised", "autonomous")
 
 
@@ -258,9 +259,9 @@ def _steps(steps: list[dict[str, Any]], connections: dict[str, ConnectionNow]) -
             StepNow(
                 key,
                 connections[step["connection"]],
-                compile_payload(step["payload"], where=key, html=HTML_FIELDS.get(kind, ())),
+                compile_payload(step["payload"], where=key, escaped=ESCAPED.get(kind)),
                 int(step.get("delay_minutes") or 0),
-                None if undo is None else compile_payload(undo, where=f"{key}.undo"),
+                None if undo is None else compile_payload(undo, where=f"{key}.undo", escaped=ESCAPED.get(kind)),
             )
         )
     return tuple(out)

@@ -9,7 +9,7 @@ from django.db import transaction
 from agents.changes.seen import ChangedSince, changed
 from agents.connectors import registry as connectors
 from agents.models import Connection, Play, PlayVersion
-from agents.registry import HTML_FIELDS
+from agents.registry import ESCAPED
 from agents.rules.errors import Faults
 from agents.rules.templates import compile_payload
 from audit.entries import Line, record
@@ -63,11 +63,10 @@ def _check_payload(step: Step, kind: str, where: str, faults: Faults) -> None:
         faults.add(f"{where}.payload", "there is nothing to send", f"Give at least one of {', '.join(asks)}")
     for name, member in payload.items():
         with faults.gather():
-            html = [name] if name in HTML_FIELDS.get(kind, ()) else []
-            compile_payload({name: member}, where=f"{where}.payload", html=html)
+            compile_payload({name: member}, where=f"{where}.payload", escaped=ESCAPED.get(kind))
     if step.get("undo") is not None:
         with faults.gather():
-            compile_payload(step["undo"], where=f"{where}.undo")
+            compile_payload(step["undo"], where=f"{where}.undo", escaped=ESCAPED.get(kind))
 
 
 def kinds() -> dict[str, str]:

@@ -67,7 +67,7 @@ FIELDS = (
 
 PAYLOAD_FIELDS = (
     Field("method", "Method", "Else the connection's.", "choice", choices=_METHOD_CHOICES),
-    Field("path", "Path", "Added to the connection's address; begins with a slash."),
+    Field("path", "Path", "Added to the connection's address; begins with a slash. Fields in it are percent-encoded."),
     Field("headers", "Headers", "Besides the connection's.", "pairs"),
     Field("json", "Body", "Sent as JSON.", "json"),
 )

@@ -103,19 +103,29 @@ def shown(value: Any) -> Any:
     raise SecurityError("a list or an object can't stand in a text; name one of its members, or use |join")
 
 
-def make_sandbox(*, autoescape: bool) -> Sandbox:
-    """An environment of its own, with nothing in it but range and the filters below."""
+def quoted(value: Any) -> str:
+    """A value as it stands in a web address: everything percent-encoded that could end or divide it there."""
+    return quote(_text(value), safe="", errors="replace")
+
+
+def make_sandbox(*, autoescape: bool = False, quotes: bool = False) -> Sandbox:
+    """An environment of its own, with nothing in it but range and the filters below.
+
+    With `autoescape` every field is escaped as HTML, with `quotes` percent-encoded.
+    """
     sandbox = Sandbox(
         undefined=Absent,
         autoescape=autoescape,
         keep_trailing_newline=True,
-        finalize=shown,
+        finalize=quoted if quotes else shown,
         cache_size=0,
         optimized=False,
     )
     sandbox.globals = {"range": _range}
     sandbox.filters = dict(FILTERS)
     sandbox.filters["_listed"] = _listed
+    if quotes:
+        sandbox.filters["urlencode"] = _text
     sandbox.tests = {name: sandbox.tests[name] for name in ("defined", "undefined", "number", "string")}
     return sandbox
 
@@ -257,7 +267,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "join": _join,
     "replace": _replace,
     "truncate": _truncate,
-    "urlencode": lambda value: quote(_text(value), safe=""),
+    "urlencode": quoted,
     "date": _date,
     "default": _default,
 }

@@ -6,7 +6,7 @@ mailbox; `{{ signal.person|default("there") }}` and `{% if signal.person %}` say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -17,12 +17,14 @@ from markupsafe import escape
 
 from agents.rules.errors import Faults, SpecError
 from agents.rules.paths import MISSING, Document, Getter, plain_getter
-from agents.rules.sandbox import MAX_OUTPUT, MAX_SOURCE, Absent, Sandbox, check, make_sandbox, shown
+from agents.rules.sandbox import MAX_OUTPUT, MAX_SOURCE, Absent, Sandbox, check, make_sandbox, quoted, shown
 
 MAX_DEPTH = 12
 MAX_LEAVES = 300
 MARKS = ("{{", "{%", "{#")
-TEXT, HTML = make_sandbox(autoescape=False), make_sandbox(autoescape=True)
+TEXT, HTML, ADDRESS = make_sandbox(), make_sandbox(autoescape=True), make_sandbox(quotes=True)
+
+_ESCAPES: dict[Sandbox, Callable[[str], object]] = {HTML: escape, ADDRESS: quoted}
 
 Render = Callable[[Document], Any]
 
@@ -80,25 +82,25 @@ def compile_text(source: str, *, html: bool = False, where: str = "text") -> Tex
     return Text(_compile_leaf(source, where, HTML if html else TEXT, native=False), where)
 
 
-def compile_payload(tree: Any, *, where: str = "payload", html: Collection[str] = ()) -> Payload:
+def compile_payload(tree: Any, *, where: str = "payload", escaped: Mapping[str, Sandbox] | None = None) -> Payload:
     """A JSON tree whose texts are templates. A text that is exactly `{{ expression }}` keeps the value's own type.
 
-    The top-level members named in `html` are texts in which every field is escaped. SpecError lists all that is wrong,
-    each with its place in the tree.
+    The top-level members named in `escaped` are texts in which every field is escaped: as HTML or for an ADDRESS.
+    SpecError lists all that is wrong, each with its place in the tree.
     """
     faults, leaves = Faults(), [0, 0]
-    escaped: dict[str, Render] = {}
-    for name in html if isinstance(tree, dict) else ():
+    texts: dict[str, Render] = {}
+    for name, sandbox in (escaped or {}).items() if isinstance(tree, dict) else ():
         if name in tree:
             with faults.gather():
-                escaped[name] = _compile_leaf(tree[name], f"{where}.{name}", HTML, native=False)
-    if escaped:
-        tree = {name: member for name, member in tree.items() if name not in escaped}
+                texts[name] = _compile_leaf(tree[name], f"{where}.{name}", sandbox, native=False)
+    if texts:
+        tree = {name: member for name, member in tree.items() if name not in texts}
     plain = _compile_tree(tree, where, faults, leaves, 0)
 
     def render(document: Document) -> Any:
         made = plain(document)
-        return {**made, **{name: text(document) for name, text in escaped.items()}} if escaped else made
+        return {**made, **{name: text(document) for name, text in texts.items()}} if texts else made
 
     if leaves[0] > MAX_LEAVES:
         faults.add(where, f"more than {MAX_LEAVES} values", "Send fewer, or pass on a whole object as {{ signal }}")
@@ -148,7 +150,7 @@ def _compile_leaf(source: Any, where: str, sandbox: Sandbox, *, native: bool) ->
                 return _native_field(pieces[0], where)
             return _native(_template(sandbox, only), _names(parsed), where)
         if pieces is not None:
-            return _plain_text(pieces, where, escaped=sandbox is HTML)
+            return _plain_text(pieces, where, _ESCAPES.get(sandbox))
         return _any_text(sandbox.from_string(parsed), _names(parsed), where)
     except TemplateSyntaxError as error:
         what = f"line {error.lineno}: {error.message}"
@@ -215,7 +217,7 @@ def _native_field(piece: str | tuple[str, ...], where: str) -> Render:
     return render
 
 
-def _plain_text(pieces: list[str | tuple[str, ...]], where: str, *, escaped: bool) -> Render:
+def _plain_text(pieces: list[str | tuple[str, ...]], where: str, escaped: Callable[[str], object] | None) -> Render:
     parts: list[tuple[str, Getter | None]] = [
         (piece, None) if isinstance(piece, str) else (".".join(piece), plain_getter(list(piece))) for piece in pieces
     ]
@@ -234,7 +236,7 @@ def _plain_text(pieces: list[str | tuple[str, ...]], where: str, *, escaped: boo
                     value = str(shown(value))
                 except TemplateError as error:
                     raise RenderError(where, f"{text}: {error.message}") from error
-            said.append(str(escape(value)) if escaped else value)
+            said.append(str(escaped(value)) if escaped else value)
         whole = "".join(said)
         if len(whole) > MAX_OUTPUT:
             raise RenderError(where, f"the text is longer than {MAX_OUTPUT} characters")

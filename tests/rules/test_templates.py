@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.rules.errors import SpecError
-from agents.rules.templates import MissingField, RenderError, compile_payload, compile_text
+from agents.rules.templates import ADDRESS, HTML, MissingField, RenderError, compile_payload, compile_text
 
 DOCUMENT = {
     "signal": {
@@ -254,6 +254,31 @@ def test_what_a_signal_says_is_never_run_as_a_template(said):
 
 
 def test_html_members_of_a_payload_are_escaped() -> None:
-    payload = compile_payload({"text": "Hi {{ signal.name }}", "html": "<b>{{ signal.name }}</b>"}, html=("html",))
+    payload = compile_payload(
+        {"text": "Hi {{ signal.name }}", "html": "<b>{{ signal.name }}</b>"}, escaped={"html": HTML}
+    )
     made = payload.render({"signal": {"name": "<script>"}})
     assert made == {"text": "Hi <script>", "html": "<b>&lt;script&gt;</b>"}
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("/a/{{ signal.a }}/b", "/a/x%2F..%3Fy%3D1%26z%23/b"),
+        ("/a?q={{ signal.a|upper }}", "/a?q=X%2F..%3FY%3D1%26Z%23"),
+        ("{% if signal.a %}/a/{{ signal.a|urlencode }}{% endif %}", "/a/x%2F..%3Fy%3D1%26z%23"),
+        ("/{{ signal.a ~ '/' }}", "/x%2F..%3Fy%3D1%26z%23%2F"),
+        ("/{{ signal.n }}/{{ signal.n|round }}", "/2.5/2"),
+        ("{{ signal.a }}", "x%2F..%3Fy%3D1%26z%23"),
+    ],
+)
+def test_a_field_cannot_lead_out_of_its_place_in_an_address(source, path):
+    payload = compile_payload({"path": source, "json": "{{ signal.a }}"}, escaped={"path": ADDRESS})
+    document = {"signal": {"a": "x/..?y=1&z#", "n": 2.5}}
+    assert payload.render(document) == {"path": path, "json": "x/..?y=1&z#"}
+
+
+def test_a_field_that_an_address_needs_may_not_be_missing():
+    for source in ("/a/{{ signal.b }}", "/a/{{ signal.b|upper }}"):
+        with pytest.raises(MissingField):
+            compile_payload({"path": source}, escaped={"path": ADDRESS}).render({"signal": {"b": ""}})
