@@ -42,6 +42,7 @@ PLACES = (
     Place("home", "Home", "house", "h"),
     Place("inbox", "Inbox", "inbox", "i"),
     Place("runs", "Runs", "activity", "r"),
+    Place("failed", "Failed", "triangle-alert", "f"),
     Place("signals", "Signals", "radio", "s"),
     Place("pauses", "Pause", "circle-pause", "p"),
     Place("incidents", "Incidents", "siren", "n"),

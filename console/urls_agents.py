@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.views import agent_edit, agents, home, policy_edit, routes, run, runs
+from console.views import agent_edit, agents, failed, home, policy_edit, routes, run, runs
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +17,9 @@ urlpatterns = [
     path("agents/<slug:slug>/routes", routes.routes, name="agent-routes"),
     path("agents/<slug:slug>/policy", policy_edit.edit, name="agent-policy"),
     path("agents/<slug:slug>/policy/<int:number>", policy_edit.version, name="agent-policy-version"),
+    path("failed", failed.failed, name="failed"),
+    path("failed/act", failed.act, name="failed-act"),
+    path("failed/again", failed.every, name="failed-every"),
     path("runs", runs.runs, name="runs"),
     path("runs/<uuid:pk>", run.run, name="run"),
     path("runs/<uuid:pk>/actions/<uuid:action>/again", run.send_again, name="run-action-again"),
