@@ -31,12 +31,13 @@ WITH v AS (
             ELSE a.not_before END,
         settled_at = CASE WHEN v.state IN ('delivered', 'failed') OR (v.state = 'ready' AND a.tries >= %s)
             THEN clock_timestamp() END
-    FROM v WHERE a.id = v.action AND a.attempt = v.attempt AND a.state = 'sending'
+    FROM v WHERE a.id = v.action AND a.attempt = v.attempt
+        AND (a.state = 'sending' OR a.state = 'unknown' AND v.state <> 'unknown')
     RETURNING a.id, a.state
 ), noted AS (
     UPDATE agents_attempt t SET settled_at = clock_timestamp(), verdict = v.verdict, status = v.status, ms = v.ms,
         detail = v.detail, receipt = v.receipt
-    FROM v WHERE t.id = v.attempt AND t.settled_at IS NULL
+    FROM v WHERE t.id = v.attempt AND (t.settled_at IS NULL OR t.verdict = 'unknown')
 )
 SELECT id, state FROM moved
 """
@@ -71,6 +72,7 @@ def settle(hot: Hot, settled: Sequence[Settled]) -> Tally:
     """
     Write the answers in one transaction: each action leaves `sending` only if this attempt still has it.
 
+    So does one that the sweeper gave up as unknown and nobody resolved since: who was only late knows what came of it.
     RETRY and UNSENT go back to `ready` with a growing wait; EXPIRED at once. Raises psycopg.OperationalError when the
     database goes away: then nothing is written, and the caller may settle the same answers again.
     """
