@@ -57,8 +57,12 @@ class Message:
 
 
 def address(text: Any) -> str:
-    """The one address that `text` is, in ASCII. Raises BadPayload for a list, a name with it, or a fault."""
-    if not isinstance(text, str) or not text.isprintable() or len(text) > 254:
+    """
+    The one address that `text` is, in ASCII. Raises BadPayload for a list, a name with it, or a fault.
+
+    An encoded word (RFC 2047) is a fault: it means nothing there, yet some mail servers read one.
+    """
+    if not isinstance(text, str) or not text.isprintable() or len(text) > 254 or "=?" in text:
         raise BadPayload("it is not one e-mail address")
     try:
         found = validate_email(

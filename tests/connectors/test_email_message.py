@@ -40,6 +40,7 @@ def composed(**changed):
         "ann@customer.example>",
         "ann @customer.example",
         "änn@customer.example",
+        "=?utf-8?q?=0D=0ABcc=3A_x=40y.zz?=@customer.example",
         "a" * 70 + "@customer.example",
         "ann@" + "a" * 300 + ".example",
         ["ann@customer.example"],
@@ -116,15 +117,6 @@ def test_a_subject_arrives_as_it_was(subject):
     assert message.data.isascii()
     assert set(read.keys()) >= {"Subject", "To", "From", "Message-ID", "Date", "X-Signalbox-Action"}
     assert (read["Bcc"], read.get_content()) == (None, "Text\r\n")
-
-
-@pytest.mark.parametrize("name", ["to", "reply_to"])
-def test_an_encoded_word_in_an_address_is_left_as_it_is(name):
-    odd = "=?utf-8?q?=0D=0ABcc=3A_x=40y.zz?=@customer.example"
-    message, _ = composed(**{name: odd})
-    header = {"to": "To", "reply_to": "Reply-To"}[name]
-    assert f"\r\n{header}: {odd}\r\n".encode() in message.data
-    assert b"Bcc:" not in message.data
 
 
 @pytest.mark.parametrize(
