@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from agents import access
 from agents.loop.intake import external_hash
-from agents.models import Account, Action, Agent, Connection, Play, Run, Seen, Signal, Source
+from agents.models import Account, Action, Agent, Connection, Play, Region, Run, Seen, Segment, Signal, Source
 from approvals.models import Approval, Person
 from audit.models import Entry
 from console.nav import Shell
@@ -72,6 +72,11 @@ def _by_name(text: str, *, people: bool) -> list[Found]:
         *(
             Found(address("source", one.slug), "webhook", one.name, "source")
             for one in Source.objects.filter(named)[:MOST]
+        ),
+        *(
+            Found(address(noun, one.code), "globe" if noun == "region" else "layers", one.name, noun)
+            for noun, tree in (("region", Region), ("segment", Segment))
+            for one in tree.objects.filter(named)[:MOST]
         ),
         *(Found(address("account", one.key), "building-2", one.name or one.key, "account") for one in _accounts(text)),
         *(Found(address("person", one.pk), "user", one.name, "person") for one in found),

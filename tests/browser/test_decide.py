@@ -102,6 +102,26 @@ def test_several_are_picked_with_x(world, site):
     assert states(asked) == ["approved", "approved", "waiting"]
 
 
+def test_a_new_question_shows_by_itself_within_three_seconds_in_every_open_inbox(world, site):
+    (first,) = world.ask(1)
+    desk, phone = site("/inbox", role="rep"), site("/inbox", role="ops", size=PHONE)
+    world.ask(1)
+    for page in (desk, phone):
+        page.get_by_role("link", name="1 new: show").wait_for(timeout=3000)
+    questions.reject(first.pk, person=world.agent.owner, binding=bytes(first.binding), reason="other")
+    desk.get_by_role("link", name="1 new, 1 no longer waiting: show").click()
+    assert desk.locator(".brief").count() == 1
+
+
+def test_an_empty_inbox_fills_by_itself_within_three_seconds(world, site):
+    pages = [site("/inbox", role="rep"), site("/inbox", role="rep", size=PHONE)]
+    for page in pages:
+        page.get_by_text("Nothing waits for you").wait_for()
+    (asked,) = world.ask(1)
+    for page in pages:
+        page.locator(f"#ask-{asked.pk}").wait_for(timeout=3000)
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["js", "no-js"])
 def test_emea_is_paused_from_any_page_in_two_clicks(world, site, script):
     world.ask(2, region="emea/de")
