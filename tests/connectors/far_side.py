@@ -78,7 +78,7 @@ class FarSide:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = re.search(rb"(?i)content-length: (\d+)", head)
+                length = re.search(rb"(?im)^content-length: (\d+)", head)
                 body = await reader.readexactly(int(length[1])) if length else b""
                 visit = Visit(head + body, len(self.visits) + 1, writer)
                 self.visits.append(visit)
