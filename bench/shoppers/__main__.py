@@ -18,8 +18,7 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
 from bench.shoppers.far import Mailbox, far_sides
-from console.engines import ports
-from tests.running import ROOT, Process, Workspace, answers, database, engines, environment, with_database
+from tests.running import ROOT, Process, Workspace, database, engines, environment, with_database
 
 EVERY = 25
 """Of so many sessions one visitor has asked not to be written to."""
@@ -50,8 +49,8 @@ def main() -> int:
         checks = _check(space, receiver.counts, mailbox, report, again, lines=lines - 1)
         print(json.dumps({"checks": checks}, indent=1))
         if options.stay:
-            print(f"{url}/agents/basket-rescue")
-            input("Enter ends it. ")
+            _run(space, "manage.py", "admin", "admin@shop.example", said=None)
+            input(f"{url}/agents/basket-rescue  Enter ends it. ")
     return 0 if all(checks.values()) else 1
 
 
@@ -74,19 +73,14 @@ def _workspace(stack: ExitStack, urls: dict[str, str], var: Path) -> Workspace:
 
 
 def _processes(stack: ExitStack, space: Workspace, *, workers: int) -> str:
-    port = ports.free_port()
-    env = {**space.env, "PORT": str(port), "SIGNALBOX_DATABASE_POOL": "16"}
-    argv = ["-m", "gunicorn", "-c", "console/gunicorn.py", "console.wsgi:application"]
-    web = Process([sys.executable, *argv], env, name="web")
+    web = space.web()
     stack.callback(web.kill)
-    url = f"http://127.0.0.1:{port}"
-    web.ready(lambda: answers(f"{url}/health/live"))
     for queues, concurrency in (("loop", workers), ("sweep,paging", 1)):
         stack.callback(space.worker(queues=queues, concurrency=concurrency).kill)
     for name, argv in (("sealer", ["manage.py", "seal"]), ("beat", ["-m", "celery", "-A", "console", "beat"])):
         more = ["-l", "WARNING", "--pidfile="] if name == "beat" else []
         stack.callback(Process([sys.executable, *argv, *more], space.env, name=name).kill)
-    return url
+    return web.url
 
 
 def _replay(space: Workspace, file: Path, url: str, *, rate: float) -> dict[str, Any]:
@@ -128,8 +122,8 @@ def _check(
     }
 
 
-def _run(space: Workspace, *argv: str) -> None:
-    subprocess.run([sys.executable, *argv], env=space.env, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def _run(space: Workspace, *argv: str, said: int | None = subprocess.DEVNULL) -> None:
+    subprocess.run([sys.executable, *argv], env=space.env, cwd=ROOT, check=True, stdout=said)
 
 
 if __name__ == "__main__":

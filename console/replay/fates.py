@@ -22,7 +22,7 @@ WITH sent AS MATERIALIZED (
 OPEN = """
 SELECT count(*) FROM sent JOIN agents_signal s ON s.id = sent.id WHERE s.state = 'new' OR EXISTS (
     SELECT FROM agents_run r JOIN agents_action a ON a.run_id = r.id WHERE r.signal_id = s.id
-    AND (a.state = 'sending' OR a.state = 'ready' AND a.not_before <= clock_timestamp()))
+    AND (a.state = 'sending' OR a.state = 'ready' AND (a.tries > 0 OR a.not_before <= clock_timestamp())))
 """
 SIGNALS = """
 SELECT coalesce(s.state, 'dead'), count(*) FROM sent LEFT JOIN agents_signal s ON s.id = sent.id GROUP BY 1
@@ -88,7 +88,8 @@ class Sent:
             yield [hash.hex() for hash in hashes]
 
     def still_open(self, chunk: list[str]) -> int:
-        """How many of the chunk's signals the loop has not finished: undecided, or with an action due or in flight."""
+        """How many of the chunk's signals the loop has not finished: undecided, or an action is due, in flight
+        or to be tried again."""
         return int(self._ask(OPEN, chunk)[0][0])
 
     def fates(self, *, kinds: Sequence[str] = ()) -> Fates:

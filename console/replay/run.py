@@ -2,7 +2,7 @@
 A replay, in three passes, each of which may be asked to stop and done again:
 
  1. Every row goes to the intake as a signal, in batches, at a rate or as fast as it takes them.
- 2. It waits until the loop has finished them: decided, and nothing due or in flight any more.
+ 2. It waits until the loop has finished them: decided, and nothing due, in flight or to be tried again.
  3. What came of them goes to the intake as outcomes. Not earlier: an outcome counts for the group, acted on or not,
     that the run belongs to when it arrives.
 """
@@ -78,17 +78,18 @@ class Replay:
         moved = time.monotonic()
         self.tally.left = 0
         for chunk in self.sent.chunks():
-            before = -1
+            known = len(chunk)
             while left := self.sent.still_open(chunk):
-                if left != before:
-                    before, moved = left, time.monotonic()
+                if left < known:
+                    advance(known - left)
+                    known, moved = left, time.monotonic()
                 if self.stopping() or time.monotonic() - moved > patience:
                     self.tally.left += left
                     break
                 time.sleep(LOOK_EVERY)
             else:
+                advance(known)
                 moved = time.monotonic()
-            advance(len(chunk))
         return not self.tally.left
 
     def report_outcomes(self, advance: Advance) -> None:

@@ -68,10 +68,12 @@ def test_sessions_are_replayed_delivered_and_told_apart_by_revenue(build, worker
 def test_what_tells_the_outcome_is_kept_out_of_the_signal(build, tmp_path, rng):
     shop = build()
     file = sessions(tmp_path / "sessions.csv", rng, size=20)
-    shop.replay(file, "--patience", "0.1", "--outcome", "sale:Revenue=TRUE")
+    report = shop.replay(file, "--patience", "0.1", "--outcome", "sale:Revenue=TRUE")
     documents = [signal.document for signal in Signal.objects.all()]
     assert len(documents) == 20
     assert all("Revenue" not in document and "PageValues" in document for document in documents)
+    assert report["left"] == 20, "no worker is there"
+    assert report["outcomes"] == {"accepted": 0, "duplicate": 0, "refused": 0}, "nor is any outcome told too early"
 
 
 def test_ctrl_c_reports_so_far_and_the_same_again_goes_on(build, tmp_path, rng):
