@@ -42,12 +42,17 @@ def readiness(
     return [
         Item("owner", "An owner", owner, agent.owner.name if agent.owner and owner else "Name one active person."),
         Item("metric", "A metric", metric is not None, metric.name if metric else "Say what counts as success."),
-        Item("scorecard", "A scorecard", not scorecard, scorecard or f"{len(agent.scorecard['criteria'])} criteria"),
+        Item("scorecard", "A scorecard", not scorecard, scorecard or _criteria(agent)),
         Item("plays", "A play", not choices, choices or ", ".join(play.name for play in plays)),
         Item("policy", "Boundaries", not policy, policy or f"version {agent.policy.version if agent.policy else ''}"),
         Item("routes", "A route", hears, "It listens to signals." if hears else "Say which signals it listens to."),
         Item("connections", "Ways out", not off, off or "Every connection its plays use is on."),
     ]
+
+
+def _criteria(agent: Agent) -> str:
+    count = len(agent.scorecard["criteria"])
+    return "1 criterion" if count == 1 else f"{count} criteria"
 
 
 def missing(agent: Agent) -> list[Item]:
