@@ -31,7 +31,8 @@ def is_met(value: float, target: float, *, direction: Direction) -> bool:
 
 def metric_words(value: float | None, target: float, *, unit: str, direction: Direction) -> str:
     """One short sentence: "12 meetings, target at least 10: met"."""
-    bound = f"target {'at least' if direction == 'up' else 'at most'} {_figure(target)}"
+    per_cent = " %" if unit == "%" else ""
+    bound = f"target {'at least' if direction == 'up' else 'at most'} {_figure(target)}{per_cent}"
     if value is None:
         return f"No {unit} measured yet, {bound}"
     met = "met" if is_met(value, target, direction=direction) else "missed"

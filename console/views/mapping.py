@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -177,7 +178,11 @@ def _tried(event: Received, now: Mapped, new: Mapped) -> Tried:
 
 
 def _pair(now: Any, new: Any) -> tuple[Any, Any, bool]:
-    return now, new, now != new
+    return _legible(now), _legible(new), now != new
+
+
+def _legible(value: Any) -> Any:
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}" if isinstance(value, datetime) else value
 
 
 def _show(form: MappingForm, spec: dict[str, Any]) -> None:

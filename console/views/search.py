@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
@@ -73,14 +73,19 @@ def _by_name(text: str, *, people: bool) -> list[Found]:
             Found(address("source", one.slug), "webhook", one.name, "source")
             for one in Source.objects.filter(named)[:MOST]
         ),
-        *(
-            Found(address(noun, one.code), "globe" if noun == "region" else "layers", one.name, noun)
-            for noun, tree in (("region", Region), ("segment", Segment))
-            for one in tree.objects.filter(named)[:MOST]
-        ),
+        *(Found(address(noun, code), "globe", name, noun) for code, name, noun in _scopes(text)),
         *(Found(address("account", one.key), "building-2", one.name or one.key, "account") for one in _accounts(text)),
         *(Found(address("person", one.pk), "user", one.name, "person") for one in found),
     ]
+
+
+def _scopes(text: str) -> QuerySet[Any, Any]:
+    """Regions and segments as (code, name, noun)."""
+    regions, segments = (
+        tree._default_manager.filter(name__icontains=text).order_by().values_list("code", "name", Value(noun))[:MOST]
+        for noun, tree in (("region", Region), ("segment", Segment))
+    )
+    return regions.union(segments)
 
 
 def _accounts(text: str) -> list[Account]:

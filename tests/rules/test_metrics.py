@@ -25,7 +25,7 @@ def test_failing_needs_a_sample_and_to_pass_the_rate():
 
 def test_words():
     assert metric_words(12, 10, unit="meetings", direction="up") == "12 meetings, target at least 10: met"
-    assert metric_words(4.25, 5, unit="%", direction="up") == "4.25 %, target at least 5: missed"
+    assert metric_words(4.25, 5, unit="%", direction="up") == "4.25 %, target at least 5 %: missed"
     assert metric_words(5, 5, unit="minutes", direction="down") == "5 minutes, target at most 5: met"
     assert metric_words(None, 1200, unit="trials", direction="up") == "No trials measured yet, target at least 1,200"
     assert rate_words(41, 50) == "41 of 50 (82 %, 69 % to 90 %)"
