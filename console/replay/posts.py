@@ -11,7 +11,7 @@ import orjson
 
 TIMEOUT = 60.0
 PATIENCE = 60.0
-"""Seconds without one answer of success, after which it gives up; none before the first one."""
+"""Seconds of nothing but “later” and silence after which it gives up; it does at once where nothing ever answered."""
 LATER = (429, 502, 503, 504)
 RECEIPTS = (200, 202, 422)
 
@@ -95,6 +95,7 @@ class Intake:
                 if status not in LATER:
                     self._answered = time.monotonic()
                     return status, raw
+                self._answered = self._answered or since
                 why, wait = f"it answers {status}", _seconds(headers.get("Retry-After"), pause)
             except (OSError, http.client.HTTPException) as fault:
                 self._connection.close()

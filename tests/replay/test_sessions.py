@@ -1,5 +1,6 @@
 """A shop's sessions through the running system: all accounted for, and the far sides hold what the record says."""
 
+import json
 import re
 import signal
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from agents.models import Action, Signal
+from agents.models import Action, DeadLetter, Signal, Source
 from approvals.models import Person
 from bench.shoppers.shop import address
 from tests.replay.conftest import sessions
@@ -114,3 +115,33 @@ def _split_on_page() -> list[tuple[int, int]]:
     split = client.get("/agents/basket-rescue").context["split"]
     assert [one["title"] for one in split] == ["Acted on", "The rest"]
     return [(one["group"].hits, one["group"].runs) for one in split]
+
+
+def test_a_source_that_takes_few_at_a_time_is_waited_for(build, tmp_path, rng):
+    shop = build()
+    Source.objects.update(rate_limit=40)
+    file = sessions(tmp_path / "sessions.csv", rng, size=100)
+    report = shop.replay(file, "--batch", "20", "--patience", "0.1")
+    assert (report["accepted"], report["duplicate"]) == (100, 0)
+    assert report["seconds"] > 1
+
+
+def test_a_source_that_is_switched_off_says_so(build, tmp_path, rng):
+    shop = build()
+    Source.objects.update(is_active=False)
+    process = shop.start(sessions(tmp_path / "sessions.csv", rng, size=10), "--patience", "0.1")
+    said, complained = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "This source is switched off. Switch it on under Sources." in complained
+    assert json.loads(said)["accounted"] == 0
+
+
+def test_what_the_mapping_cannot_read_is_dead_and_warned_of(build, tmp_path):
+    shop = build()
+    file = tmp_path / "some.ndjson"
+    file.write_text('{"id": "a", "account": "x", "Region": 1}\n{"Region": 2}\n{"id": "a", "account": "y"}\n')
+    Source.objects.update(mapping={"account": "account"})
+    report = shop.replay(file, "--patience", "0.1")
+    assert (report["accepted"], report["dead"]) == (1, 2), "one without an account, one with an id that was taken"
+    assert report["accounted"] == 3
+    assert DeadLetter.objects.count() == 2
