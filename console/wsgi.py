@@ -8,11 +8,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
 from django.core.wsgi import get_wsgi_application
 
-from console.middleware import trusted_only
-
 pages = get_wsgi_application()
 
-from console.intake import app as intake  # noqa: E402  (its models need the apps, which the line above loads)
+# Their models need the apps, which the line above loads.
+from console.intake import app as intake  # noqa: E402
+from console.middleware import trusted_only  # noqa: E402
 
 
 def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
