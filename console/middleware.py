@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from console import logs
+from console.views import page
 
 USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}")
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
@@ -28,6 +29,22 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         return response
+
+
+class NoNulMiddleware:
+    """Turn away (400) what holds a NUL in its address or form: no text of ours does, and PostgreSQL can't hold one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = [request.path_info]
+        for form in (request.GET, request.POST):
+            given += form
+            given += [value for values in form.lists() for value in values[1]]
+        if any("\0" in text for text in given):
+            return page.trouble(request, status=400, title="That can't be read.", text="It holds a NUL character.")
+        return self.get_response(request)
 
 
 def client_address(request: HttpRequest) -> str:

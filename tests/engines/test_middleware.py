@@ -44,3 +44,15 @@ def test_a_request_keeps_a_usable_id_and_gets_one_otherwise(client):
     made = client.get("/health/live", headers={"X-Request-ID": "bad id\r\n"})["X-Request-ID"]
     assert made.isalnum()
     assert len(made) == 24
+
+
+@pytest.mark.django_db
+def test_a_nul_is_turned_away_wherever_it_stands(client, bob):
+    client.force_login(bob)
+    assert client.get("/runs?agent=a%00b").status_code == 400
+    assert client.get("/runs?a%00b=1").status_code == 400
+    assert client.get("/accounts/a%00b").status_code == 400
+    assert client.post("/settings", {"name": "Bo\0b"}).status_code == 400
+    assert client.get("/runs", {"agent": "a"}, headers={"HX-Request": "true"}).status_code == 200
+    turned = client.get("/runs?agent=%00", headers={"HX-Request": "true"})
+    assert (turned.status_code, turned["HX-Retarget"]) == (400, "#status")
