@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,8 @@ RECORD = "record:all"
 MOST_PEOPLE = 200
 HANDS = {"worker:loop": "the loop", "worker:watchdog": "the watchdog", "cli": "the command line"}
 SPANS = (("last hour", timedelta(hours=1)), ("last day", timedelta(days=1)), ("last week", timedelta(days=7)))
+LEADING = re.compile(r"\s|[＝＋－＠]")
+INNER = re.compile(r"([;\t\r\n][\s\"]*)(?=[=+\-@＝＋－＠])")
 COLUMNS = (
     "number", "id", "at_utc", "verb", "words", "actor", "subject", "agent", "run", "region", "segment", "account",
     "request", "detail",
@@ -181,8 +184,7 @@ def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_GET
 def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """What the filter shows, as CSV, newest first; cells that a spreadsheet would run are disarmed,
-    also those that begin with space (defusedcsv leaves these)."""
+    """What the filter shows, as CSV, newest first; cells that a spreadsheet would run are disarmed (`_disarmed`)."""
     access.require(request.user, access.SEE)
     form = FilterForm(request.GET)
     if not form.is_valid():
@@ -222,7 +224,17 @@ def _cells(one: Told) -> list[str]:
         one.text, row.actor, row.subject, row.agent, row.run or "", row.region, row.segment, row.account, row.request,
         json.dumps(row.detail, ensure_ascii=False, sort_keys=True),
     ]  # fmt: skip
-    return [text if text[:1].strip() or not text else f"'{text}" for text in map(str, cells)]
+    return [_disarmed(str(cell)) for cell in cells]
+
+
+def _disarmed(text: str) -> str:
+    """
+    The text with a ' before whatever a spreadsheet would run and defusedcsv leaves.
+
+    That is: after space, in full width, and after a semicolon, tab or line break, where others divide cells.
+    """
+    text = INNER.sub(r"\1'", text)
+    return f"'{text}" if LEADING.match(text) else text
 
 
 @require_POST

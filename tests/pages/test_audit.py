@@ -111,15 +111,19 @@ def test_verify_says_what_it_checked_and_a_break_opens_an_incident(world, client
 
 
 def test_export_is_what_the_filter_shows_without_live_cells(world, client, charlie):
-    bad = ("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "|calc", "%0")
+    bad = ("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "|calc", "%0", "＝1", " =1", "a;=1", 'a"; "=1', "a\t+1")
     write(*(Line("play.changed", text, "cli", account=text) for text in bad), Line("x.y", "play:other", "cli"))
     client.force_login(charlie)
     answer = client.get("/audit/export.csv", {"verb": "play.changed"})
     assert answer["Content-Type"].startswith("text/csv")
-    rows = list(csv.DictReader(StringIO(b"".join(answer.streaming_content).decode())))
+    text = b"".join(answer.streaming_content).decode()
+    rows = list(csv.DictReader(StringIO(text)))
     assert len(rows) == len(bad)
     cells = [cell for row in rows for cell in row.values()]
-    assert [cell for cell in cells if cell[:1] in "=+-@|%\t" and cell] == []
+    assert [cell for cell in cells if cell and cell.strip()[:1] in "=+-@|%＝"] == []
+    for separator in ";\t":
+        cells = [cell for row in csv.reader(StringIO(text), delimiter=separator) for cell in row]
+        assert [cell for cell in cells if cell and cell.strip()[:1] in "=+-@＝"] == []
     assert client.get("/audit/export.csv", {"run": "x"}).status_code == 422
 
 
