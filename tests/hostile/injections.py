@@ -55,10 +55,10 @@ MARKUP = [
     "<svg/onload=zqx()>", "java\tscript:zqx()", "data:text/html,<script>zqx()</script>", "vbscript:zqx()",
     "</title><zqx>", "</textarea><zqx>", "</script><script>zqx()</script>", "</style><zqx>", "--><zqx>",
     "]]><zqx>", "<!--zqx", "&lt;zqx&gt;", "&#60;zqx&#62;", "\\u003czqx\\u003e", "\uff1czqx\uff1e",
-    "<a href=javascript:zqx()>zqx</a>",
-    "<iframe srcdoc='<script>zqx()</script>'>", "<div hx-get=/zqx hx-trigger=load>", "<base href=//zqx.evil.example/>",
+    "<a href=javascript:zqx()>zqx</a>", "<base href=//zqx.evil.example/>",
+    "<iframe srcdoc='<script>zqx()</script>'>", "<div hx-get=/zqx hx-trigger=load zqx>",
     "<meta http-equiv=refresh content='0;url=//zqx.evil.example'>", "<style>*{background:url(//zqx.evil.example)}",
-    "<form action=//zqx.evil.example><button>zqx", "<noscript><p title='</noscript><zqx>'>", "<plaintext>zqx",
+    "<form action=//zqx.evil.example><button>zqx", "<noscript zqx><p title='</noscript><zqx>'>", "<plaintext zqx>",
     "<math><mtext></p><zqx>", "<details open ontoggle=zqx()>", "//zqx.evil.example/", "https://zqx.evil.example/",
 ]  # fmt: skip
 PATHS = [
