@@ -107,7 +107,7 @@ def remove(*, heir: Person, actor: str) -> list[str]:
         kept = _people(going.ids["people"], actor)
         record(Line("demo.removed", WORKSPACE, actor, detail={key.replace("-", "_"): n for key, n in counts.items()}))
     (settings.VAR / "sign-ins.txt").unlink(missing_ok=True)
-    said = ["Removed the demo workspace: " + ", ".join(f"{n:,} {key}" for key, n in counts.items() if n) + "."]
+    said = ["Removed the demo workspace: " + ", ".join(f"{key} {n:,}" for key, n in counts.items() if n) + "."]
     if handed:
         said.append(f"{heir.name} owns now: {', '.join(handed)}.")
     if going.stays:
