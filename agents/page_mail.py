@@ -1,7 +1,6 @@
 """The mail that tells a person of an incident: what broke, since when, what to do, and why they are the one told."""
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -22,7 +21,7 @@ def page_mail(incident: Incident, person: Person, *, following: Person | None) -
         "because": _because(incident, person),
         "following": following,
         "since": aftermath(incident.opened_at, agent=incident.agent, connection_=incident.connection),
-        "zone": ZoneInfo(person.time_zone or "UTC"),
+        "zone": person.zone,
         "base_url": settings.BASE_URL,
     }
     mail = EmailMultiAlternatives(
