@@ -1,4 +1,4 @@
-"""HOSTILE 24: nothing leads inside unless an admin allowed that host."""
+"""What a configuration may name as a host, how it is spelt, and what an admin opens (HOSTILE 24 counts connections)."""
 
 import asyncio
 import ipaddress
