@@ -3,7 +3,8 @@ The gate: the one place where permission to act is given (I1, I2).
 
 One transaction for as many ready actions as have a free send slot now:
  1. Lock the slots of each connection that has something ready and a slot free; claim as many of its actions.
- 2. Take shared locks on everything those actions belong to, then, in the next statement, read the standing pauses.
+ 2. Take shared locks on everything those actions belong to, again if that changed meanwhile, then, in the next
+    statement, read the standing pauses.
  3. Check each: integrity, pause, stage, policy, age, approval, do-not-contact, then limits and the contact lock,
     whose rows are taken in key order.
  4. Write each verdict: permitted (`ready → sending`, an attempt, `flight_until`), held (by a pause) or refused; and
@@ -79,14 +80,23 @@ def gate(hot: Hot) -> list[Permitted]:
         claimed = claim(cursor, now)
         if not claimed:
             return []
-        take_shared(cursor, locks(now, claimed))
+        now = _lock(cursor, now, claimed)
         pauses = standing(cursor)
-        now = snapshot(cursor)
         passing, away = _check(cursor, now, pauses, claimed)
         passing, over = take_allowance(cursor, now, passing)
         passing, taken = take_contacts(cursor, now, passing)
         give_back(cursor, now, taken)
         return _write(cursor, now, passing, [*away, *over, *taken], permit_until=began + PERMIT_SECONDS)
+
+
+def _lock(cursor: Any, now: Snapshot, claimed: list[Claimed]) -> Snapshot:
+    """Shared locks on all that could be paused; the registry as it is then. A region moved meanwhile is locked anew."""
+    while True:
+        take_shared(cursor, locks(now, claimed))
+        fresh = snapshot(cursor)
+        if fresh is now:
+            return now
+        now = fresh
 
 
 def _check(
