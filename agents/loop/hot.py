@@ -22,9 +22,11 @@ SESSION = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 """A frozen worker holds its locks for 2 s at most. Statistics of a table that just began to grow mislead the planner
-into reading it whole, so plans that do are priced out: every hot statement finds its rows by index."""
+into reading it whole, so plans that do are priced out: every hot statement finds its rows by index. A plan then depends
+on no parameter, and making one over all partitions costs as much as running it, so it is made once a connection."""
 
 
 def connect(**session: str) -> psycopg.Connection[Any]:
