@@ -204,7 +204,12 @@ def test_what_is_not_rightly_signed_is_not_taken_in(door, hostile, rng):
         flaw = number % 7
         head = dict(good)
         if flaw == 0:
-            head = signed(SECRET, raw, id=f"msg_{number}", shift=rng.choice([-1, 1]) * rng.randrange(302, 10**6))
+            head = signed(
+                SECRET,
+                raw,
+                id=f"msg_{number}",
+                shift=rng.choice([-301, 302, rng.randrange(-(10**6), -301), rng.randrange(302, 10**6)]),
+            )
         elif flaw == 1:
             head = signed("whsec_" + "d3Jvbmc" * 4, raw)
         elif flaw == 2:
