@@ -55,13 +55,19 @@ class Health(NamedTuple):
     behind: float
 
 
+LAST = """
+select l.leaves, c.size, c.root, c.frontier from (select coalesce(max(seq) + 1, 0) as leaves from audit_leaf) l
+left join (select size, root, frontier from audit_checkpoint order by size desc limit 1) c on true
+"""
+"""One statement, so that another sealer's commit is seen whole or not at all."""
+
+
 def load_frontier(conn: Any) -> Frontier:
     """The right edge as of the last checkpoint; SealError when leaves and checkpoint do not agree."""
-    row = conn.execute("select size, root, frontier from audit_checkpoint order by size desc limit 1").fetchone()
-    frontier = Frontier.from_bytes(row[2]) if row else Frontier()
-    leaves = conn.execute("select coalesce(max(seq) + 1, 0) from audit_leaf").fetchone()[0]
-    if leaves != frontier.size or (row and (row[0], row[1]) != (frontier.size, frontier.root())):
-        raise SealError(f"{leaves} leaves stored, the last checkpoint is for {row[0] if row else 0}: run verify")
+    leaves, size, root, edge = conn.execute(LAST).fetchone()
+    frontier = Frontier() if edge is None else Frontier.from_bytes(edge)
+    if leaves != frontier.size or (edge is not None and (size, root) != (frontier.size, frontier.root())):
+        raise SealError(f"{leaves} leaves stored, the last checkpoint is for {size or 0}: run verify")
     return frontier
 
 
