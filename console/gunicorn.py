@@ -29,7 +29,7 @@ forwarded_allow_ips = ""
 """Nobody: `console.middleware.trusted_only` alone decides whom to believe."""
 
 
-M_MMAP_THRESHOLD = -3
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 LARGE = 128 * 1024
 
 
@@ -37,11 +37,12 @@ def post_fork(server: Any, worker: Any) -> None:
     """
     Have the C library give memory of great bodies back as soon as they are done with.
 
-    Left to itself glibc learns from the first that such sizes are usual, and keeps them in an arena for each thread.
+    Left to itself glibc learns from the first that such sizes are usual, and keeps them, in an arena for each thread.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt(M_ARENA_MAX, 2)
 
 
 def post_worker_init(worker: Any) -> None:
