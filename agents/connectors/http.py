@@ -49,13 +49,15 @@ class _WouldResend(Exception):
 
 
 class _Flight:
-    """One attempt's leave to write, given once, as late as aiohttp lets us ask."""
+    """One attempt's leave to write, given once, and looked at again just before the first byte."""
 
-    __slots__ = ("permit_until", "written")
+    __slots__ = ("begun", "expired", "permit_until", "written")
 
     def __init__(self, permit_until: float) -> None:
         self.permit_until = permit_until
         self.written = False
+        """Whether bytes may have been written."""
+        self.begun = self.expired = False
 
     def take(self) -> None:
         if self.written:
@@ -64,9 +66,20 @@ class _Flight:
             raise _PermitPassed
         self.written = True
 
+    def begin(self) -> None:
+        """Headers go out with the body, from a task that aiohttp starts later: a process may be frozen in between."""
+        if not self.begun and boottime() > self.permit_until:
+            self.expired = True
+            raise _PermitPassed
+        self.begun = True
+
 
 async def _before_writing(session: aiohttp.ClientSession, context: SimpleNamespace, params: object) -> None:
     context.trace_request_ctx.take()
+
+
+async def _before_body(session: aiohttp.ClientSession, context: SimpleNamespace, params: object) -> None:
+    context.trace_request_ctx.begin()
 
 
 class HttpConnector:
@@ -153,6 +166,7 @@ class HttpConnector:
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_end.append(_before_writing)
         trace.on_connection_reuseconn.append(_before_writing)
+        trace.on_request_chunk_sent.append(_before_body)  # which aiohttp calls before it writes
         tls: ssl.SSLContext | bool = self._settings.tls or True
         keep: dict[str, Any] = {"keepalive_timeout": KEPT_OPEN} if reuse else {"force_close": True}
         connector = aiohttp.TCPConnector(limit=self.slots, resolver=CheckedResolver(self._allow), ssl=tls, **keep)
@@ -229,7 +243,7 @@ class HttpConnector:
         return {"status": status, "body": one_line(clean[:RECEIPT_LIMIT].decode("utf-8", "replace"))}
 
     def _fault(self, fault: Exception, flight: _Flight, started: float) -> Answer:
-        if isinstance(fault, _PermitPassed):
+        if isinstance(fault, _PermitPassed) or flight.expired:
             return _answer(started, Verdict.EXPIRED, "the permit passed before anything was written")
         if isinstance(fault, AddressRefused):
             return _answer(started, Verdict.FAILED, f"nothing was sent: {fault}")

@@ -41,6 +41,18 @@ async def test_a_permit_is_checked_on_a_reused_connection(started: Started, monk
     assert len(far_side.visits) == 2
 
 
+async def test_a_permit_that_passes_between_connecting_and_writing(started: Started, monkeypatch):
+    far_side, http = await started.pair(_ok)
+    await http.send(out())
+    attempt = out(permit=5)
+    monkeypatch.setattr(module, "boottime", _clock_that_leaps(attempt, after=2))
+    assert (await http.send(attempt)).verdict is Verdict.EXPIRED
+    monkeypatch.undo()
+    await asyncio.sleep(0.02)
+    assert len(far_side.visits) == 1
+    assert (await http.send(out())).verdict is Verdict.DELIVERED
+
+
 async def test_a_slow_handshake_outlives_the_permit_and_nothing_is_written(started: Started, certificate: Certificate):
     heard = bytearray()
 
@@ -73,13 +85,13 @@ async def test_32_in_flight_all_expire_when_the_loop_was_frozen(started: Started
     assert far_side.visits == []
 
 
-def _clock_that_leaps(attempt: Outgoing):
-    """In time when first asked (before connecting), past the permit ever after."""
+def _clock_that_leaps(attempt: Outgoing, *, after: int = 1):
+    """In time when first asked (before connecting, then once connected), past the permit `after` so many times."""
     asked = 0
 
     def clock() -> float:
         nonlocal asked
         asked += 1
-        return boottime() if asked == 1 else attempt.permit_until + 0.001
+        return boottime() if asked <= after else attempt.permit_until + 0.001
 
     return clock
