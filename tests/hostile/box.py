@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import connections
 
 from approvals.models import Person
@@ -51,6 +52,20 @@ class Box:
         events = [event(id_, number) for number, id_ in enumerate(ids)]
         requests.post(f"{self.url}/in/web", json=events, headers=KEY, timeout=20).raise_for_status()
 
+    def signed_in(self) -> Callable[..., requests.Response]:
+        """Alice at her browser: what sends forms with `(path, field=value…)`; raises for a status of 400 or more."""
+        session = requests.Session()
+        session.get(f"{self.url}/sign-in", timeout=20)
+
+        def send(path: str, **fields: str) -> requests.Response:
+            fields["csrfmiddlewaretoken"] = session.cookies["signalbox_csrf"]
+            answer = session.post(f"{self.url}{path}", data=fields, timeout=20, allow_redirects=False)
+            answer.raise_for_status()
+            return answer
+
+        send("/sign-in", username=ALICE, password=PASSWORD)
+        return send
+
     def received(self) -> Counter[str]:
         """How often an action came of each signal's id."""
         return Counter(json.loads(receipt.visit.body)["id"] for receipt in list(self.receiver.receipts))
@@ -70,6 +85,7 @@ class Box:
         return said.stdout
 
 
+ALICE, PASSWORD = "alice@example.com", "platform nine at noon"
 KEY = {"Authorization": "Bearer web-key"}
 
 
@@ -99,7 +115,7 @@ def running(var: Path, receiver: Receiver) -> Iterator[Box]:
             making.source()
             making.region()
             making.segment()
-            owner = Person.objects.create(email="alice@example.com", name="Alice", role="owner")
+            owner = Person.objects.create(email=ALICE, name="Alice", role="owner", password=make_password(PASSWORD))
             lines([receiver.url] * KINDS, owner)
         yield Box(up, var, url, receiver, workspace)
         assert up.stop(signal.SIGINT, seconds=60) == 0, up.output()

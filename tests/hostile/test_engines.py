@@ -1,4 +1,4 @@
-"""HOSTILE 4 and 7: Redis emptied and restarted, PostgreSQL killed (-9) under load; nothing is lost or sent twice."""
+"""HOSTILE 4, 7 and 13: Redis emptied, restarted and away, PostgreSQL killed (-9) under load."""
 
 import os
 import signal
@@ -78,6 +78,30 @@ def test_workers_consume_again_after_each_restart_of_redis(box, hostile, rng):
     assert [id_ for id_, times in box.received().items() if times > 1] == []
     if hostile.full:
         assert len([each for each in took if each <= PATIENCE]) == restarts
+
+
+def test_a_pause_commits_while_redis_is_away(box, hostile):
+    rounds, took, late = hostile.of(20), [], 0
+    send = box.signed_in()
+    with Clients(box.url, 4), box.yard() as yard:
+        for _ in range(rounds):
+            had = sum(box.received().values())
+            until(lambda had=had: sum(box.received().values()) > had + 10, seconds=60, what="the loop at work")
+            box.signal("valkey", signal.SIGSTOP)
+            begun = time.monotonic()
+            send("/pauses/new", reason="Drill")
+            ((closed,),) = yard.rows("SELECT clock_timestamp()")
+            took.append(time.monotonic() - begun)
+            time.sleep(1)
+            late += yard.rows("SELECT count(*) FROM agents_attempt WHERE at > %s", closed)[0][0]
+            ((pause,),) = yard.rows("SELECT id FROM agents_pause WHERE lifted_at IS NULL")
+            send(f"/pauses/{pause}/resume")
+            box.signal("valkey", signal.SIGCONT)
+        until(lambda: not yard.waiting(), seconds=60, what="all that was held sent")
+    print(f"{rounds} pauses with Redis away: {late} gates after, committed within {max(took):.2f} s")
+    assert late == 0
+    if hostile.full:
+        assert max(took) <= 1
 
 
 def answers(box) -> bool:
