@@ -58,9 +58,9 @@ class AgentForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         active = Person.objects.filter(is_active=True).order_by("name")
-        for name in ("owner", "deputy"):
-            if name in self.fields:
-                self.fields[name].queryset = active  # type: ignore[attr-defined]
+        for name, nobody in (("owner", "choose a person"), ("deputy", "nobody")):
+            if isinstance(field := self.fields.get(name), forms.ModelChoiceField):
+                field.queryset, field.empty_label = active, nobody
         self.fields["job"].widget.attrs["rows"] = 3
 
 
@@ -72,7 +72,9 @@ class DetailsForm(AgentForm):
 
 
 class OwnerForm(forms.Form):
-    owner = forms.ModelChoiceField(Person.objects.filter(is_active=True).order_by("name"), label="New owner")
+    owner = forms.ModelChoiceField(
+        Person.objects.filter(is_active=True).order_by("name"), label="New owner", empty_label="choose a person"
+    )
     why = forms.CharField(label="Why", max_length=300, help_text="It stands in the record.")
 
 
