@@ -134,7 +134,7 @@ def test_nothing_runs_in_a_browser(yard, alice, admin, hostile, rng):
             reverse(pattern.name, kwargs=arguments)
             for pattern in routes()
             if pattern.name in SHOWING
-            for arguments in addresses(pattern, rng, 20)
+            for arguments in addresses(pattern, rng, 40)
         ]
         pages = rng.sample(pages, hostile.of(SHOTS))
         with sync_playwright() as playwright:
