@@ -97,6 +97,8 @@ def _understand(source: KnownSource, letter: _Letter) -> Row:
     envelope = wrap(letter.format, orjson.loads(letter.envelope), id=letter.external_id, payload=letter.envelope)
     if isinstance(envelope, Refused):
         raise ValueError(f"dead letter {letter.id}: {envelope.what}")
+    if isinstance(envelope.body, str):
+        envelope = envelope._replace(reason=letter.reason)
     return understand(source, envelope, at=letter.received_at, id=letter.id)
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 
 MAX_DEPTH = 250
+MAX_SPOILT = 65_536
 RESTAMPED = {
     "segment": frozenset(("timestamp", "originalTimestamp", "sentAt", "receivedAt", "writeKey")),
     "cloudevents": frozenset(("time", "traceparent", "tracestate")),
@@ -32,6 +33,15 @@ class Envelope(NamedTuple):
     """64 signed bits that tell a repeat from the same id with other content."""
     id: str = ""
     """The id that the format itself gives, for when the mapping finds none."""
+    reason: str = ""
+    """Why it can be no event: then the body is its text, and it becomes a dead letter whatever the mapping says."""
+
+
+def spoilt(format: str, text: str, refused: Refused) -> Envelope:
+    """The envelope of what was refused and yet must not be lost: its text, cut to MAX_SPOILT characters."""
+    text = text[:MAX_SPOILT]
+    payload = orjson.dumps(text)
+    return Envelope(format, text, payload, _digest(payload), reason=f"{refused.what} {refused.how}")
 
 
 def wrap(format: str, body: Any, *, id: str = "", payload: bytes | None = None) -> Envelope | Refused:
@@ -51,5 +61,8 @@ def wrap(format: str, body: Any, *, id: str = "", payload: bytes | None = None) 
         if "ecursion" in str(error):
             return Refused(f"The event is nested more than {MAX_DEPTH} levels deep.", "Send a flatter object.")
         return Refused("A number in the event is NaN, Infinity or out of range.", "Send it as text, or leave it out.")
-    digest = blake2b(canonical, digest_size=8).digest()
-    return Envelope(format, body, kept, int.from_bytes(digest, "big", signed=True), id)
+    return Envelope(format, body, kept, _digest(canonical), id)
+
+
+def _digest(content: bytes) -> int:
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)

@@ -125,7 +125,7 @@ def understand(source: KnownSource, envelope: Envelope, *, at: datetime, id: UUI
         orjson.dumps(mapped.fields).decode(),
         envelope.format,
         envelope.payload,
-        " ".join(mapped.problems),
+        envelope.reason or " ".join(mapped.problems),
     )
 
 

@@ -15,7 +15,7 @@ import psycopg
 
 from agents import outcomes
 from agents.loop import intake
-from agents.loop.envelope import Refused
+from agents.loop.envelope import Envelope, Refused, spoilt
 from agents.loop.sources import KnownSource
 from console.intake import access, body
 from console.intake.answers import Answer, Fault, Header, unavailable
@@ -136,12 +136,24 @@ def _segment(environ: dict[str, Any], path: str) -> Answer:
         _within_limit(source)
     if source.row.signed_only or (signatures.is_signed(environ) and source.signing):
         access.check_signature(source, environ, received)
-    parsed = segment.parse(received.plain, call=segment.PATHS[path])
+    call = segment.PATHS[path]
+    parsed = segment.parse(received.plain, call=call)
     fates = _take_in(source, parsed)
+    if not call:
+        fates = _take_in(source, documents.Parsed(_unstorable(parsed, fates)))
     refused = next((fate for fate in fates if isinstance(fate, Refused)), None)
-    if refused and len(fates) == 1:
+    if refused:
         raise Fault(400, refused.what, where="the call", how=refused.how)
     return Answer(200, {"success": True})
+
+
+def _unstorable(parsed: documents.Parsed, fates: list[Any]) -> list[Envelope | Refused]:
+    """What the database would not take as signals, as what it takes as dead letters."""
+    return [
+        spoilt(item.format, item.payload.decode(errors="replace"), fate)
+        for item, fate in zip(parsed.items, fates, strict=True)
+        if isinstance(fate, Refused) and isinstance(item, Envelope)
+    ]
 
 
 def _take_in(source: KnownSource, parsed: documents.Parsed) -> list[Any]:

@@ -7,7 +7,9 @@ import time
 import zlib
 
 import requests
+from django.db import connection
 
+from agents.loop.dead_letters import replay
 from agents.models import DeadLetter, Signal, Source
 from audit.entries import Line, record
 from tests.intake.conftest import SECRET, open_door
@@ -95,6 +97,42 @@ def test_what_is_answered_was_committed(door):
     assert handshake.headers["WebHook-Allowed-Rate"] == "*"
     preflight = requests.options(f"{door.url}/v1/track", headers={"Origin": "https://shop.example"}, timeout=20)
     assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, "*")
+
+
+def test_what_of_a_batch_cannot_be_kept_becomes_a_dead_letter(door):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION fussy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.external_id = 'odd' THEN "
+            "RAISE EXCEPTION 'no' USING ERRCODE = 'data_exception'; END IF; RETURN NEW; END $$; "
+            "CREATE TRIGGER fussy BEFORE INSERT ON agents_signal FOR EACH ROW EXECUTE FUNCTION fussy()"
+        )
+
+    def call(id, properties="{}"):
+        return f'{{"type":"group","groupId":"acme","messageId":"{id}","properties":{properties}}}'
+
+    bad = {
+        "nested": call("deep", '{"a":' * 300 + "1" + "}" * 300),
+        "NaN": call("nan", '{"price":NaN,"far":-1e999}'),
+        "stored": call("odd"),
+    }
+    for spoilt in bad.values():
+        batch = f'{{"batch":[{call("good")},{spoilt}]}}'
+        assert door.post(batch.encode(), path="/v1/batch").json() == {"success": True}
+    assert door.post(f'{{"batch":[{bad["NaN"]}]}}'.encode(), path="/v1/batch").json() == {"success": True}
+    assert door.post(bad["NaN"].encode(), path="/v1/track").status_code == 400
+    assert Signal.objects.get().external_id == "good"
+    letters = list(DeadLetter.objects.order_by("id"))
+    for word, letter in zip([*bad, "NaN"], letters, strict=True):
+        assert word in letter.reason
+        assert letter.document == bad[word].replace("NaN", '"NaN"').replace("-1e999", '"-1e999"')
+    assert {one.fate for one in replay([letter.id for letter in letters], actor="cli")} == {"dead"}
+    assert [one.reason for one in DeadLetter.objects.order_by("id")] == [one.reason for one in letters]
+
+
+def test_a_batch_nested_as_deep_as_json_can_be_is_kept_in_part(door):
+    deep = '{"type":"group","groupId":"acme","messageId":"deep","properties":' + "[" * 1015 + "]" * 1015 + "}"
+    assert door.post(f'{{"batch":[{deep}]}}'.encode(), path="/v1/batch").json() == {"success": True}
+    assert DeadLetter.objects.get().document == '{"type":"group","groupId":"acme","messageId":"deep"}'
 
 
 def test_the_registry_is_followed_within_a_second(door):

@@ -5,7 +5,7 @@ pairs, which neither text nor PostgreSQL can hold, become U+FFFD; NaN and its li
 
 import json
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,10 +22,10 @@ REPLACED = "NUL or half of a surrogate pair was replaced by U+FFFD."
 
 
 class Unusable:
-    """Stands where JSON has no such value (NaN, Infinity, 1e999); no event that holds it can be kept."""
+    """Stands where JSON has no such value (NaN, Infinity, 1e999); no event that holds it can be kept but as `text`."""
 
-
-UNUSABLE: Final = Unusable()
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 class Read(NamedTuple):
@@ -83,6 +83,20 @@ def not_an_object(found: Any) -> Refused:
     return Refused(f"The event is {kind}, not an object.", 'Send an object, such as {"id": "…", "type": "…"}.')
 
 
+def text_of(value: Any) -> str:
+    """
+    The JSON text of what `read` gave, with Unusable values as they came, as text.
+
+    Of an object that is nested too deep even for that only the plain members remain; of anything else that is, "".
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda one: one.text)
+    except RecursionError:
+        members = value.items() if isinstance(value, dict) else ()
+        plain = {key: member for key, member in members if not isinstance(member, dict | list)}
+        return text_of(plain) if plain else ""
+
+
 def _read_again(raw: bytes, error: orjson.JSONDecodeError | None) -> Read:
     mended = ESCAPES.sub(_mend, raw)
     note = REPLACED if mended != raw else ""
@@ -91,7 +105,7 @@ def _read_again(raw: bytes, error: orjson.JSONDecodeError | None) -> Read:
     except orjson.JSONDecodeError as still:
         error = still
     try:
-        value = json.loads(mended, parse_constant=lambda _: UNUSABLE, parse_int=_whole, parse_float=_number)
+        value = json.loads(mended, parse_constant=Unusable, parse_int=_whole, parse_float=_number)
     except (ValueError, RecursionError):
         raise Fault(
             400, f"The body is not JSON: {error}.", where="the body", how="Send valid JSON in UTF-8."
@@ -110,4 +124,4 @@ def _whole(digits: str) -> Any:
 
 def _number(digits: str) -> Any:
     number = float(digits)
-    return UNUSABLE if number in (float("inf"), float("-inf")) else number
+    return Unusable(digits) if number in (float("inf"), float("-inf")) else number

@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from agents.loop.envelope import Envelope, Refused, wrap
+from agents.loop.envelope import Envelope, Refused, spoilt, wrap
 from audit.ids import new_id
 from console.intake.answers import Fault
-from console.intake.formats.documents import Parsed, events, read
+from console.intake.formats.documents import Parsed, events, read, text_of
 
 CALLS = ("identify", "track", "page", "screen", "group", "alias")
 PATHS: dict[str, str] = {
@@ -25,8 +25,9 @@ PATHS: dict[str, str] = {
 
 def parse(raw: bytes, *, call: str) -> Parsed:
     """
-    The calls in `raw`. Nothing that JSON can carry is refused, since these clients do not read which were: what is
-    no proper call becomes a dead letter. Fault 400 or 413 when the body as a whole cannot be used.
+    The calls in `raw`. None of a batch is refused, since these clients do not read which were: what is no proper call,
+    or cannot be kept as an event, becomes a dead letter. Only a call that came alone under its own path is refused.
+    Fault 400 or 413 when the body as a whole cannot be used.
     """
     found = read(raw)
     if not isinstance(found.value, dict):
@@ -38,7 +39,7 @@ def parse(raw: bytes, *, call: str) -> Parsed:
         raise Fault(400, "There is no array named batch.", where="batch", how='Send {"batch": [calls]}.')
     if not batch:
         return Parsed([], found.note)
-    return Parsed([_call(one, "", found.value) for one in events(batch)], found.note)
+    return Parsed([_kept(one, found.value) for one in events(batch)], found.note)
 
 
 def write_key(raw: bytes) -> str:
@@ -49,6 +50,11 @@ def write_key(raw: bytes) -> str:
         return ""
     key = body.get("writeKey") if isinstance(body, dict) else None
     return key if isinstance(key, str) else ""
+
+
+def _kept(one: Any, batch: Mapping[str, Any]) -> Envelope:
+    called = _call(one, "", batch)
+    return spoilt("segment", text_of(one), called) if isinstance(called, Refused) else called
 
 
 def _call(one: Any, call: str, batch: Mapping[str, Any]) -> Envelope | Refused:
