@@ -124,6 +124,7 @@ class Snapshot:
     revision: int
     agents: dict[int, AgentNow] = field(default_factory=dict)
     plays: dict[str, PlayNow] = field(default_factory=dict)
+    plays_by_id: dict[int, PlayNow] = field(default_factory=dict)
     connections: dict[int, ConnectionNow] = field(default_factory=dict)
     routes: list[RouteNow] = field(default_factory=list)
     regions: dict[int, ScopeNow] = field(default_factory=dict)
@@ -167,7 +168,7 @@ def load(cursor: Any, revision: int = 0) -> Snapshot:
         "SELECT id, slug, name, version, risk, steps FROM agents_play WHERE is_active"
     ).fetchall():
         with _fault(now, f"play:{slug}"):
-            now.plays[slug] = PlayNow(id_, slug, name, version, risk, _steps(steps, by_slug))
+            now.plays[slug] = now.plays_by_id[id_] = PlayNow(id_, slug, name, version, risk, _steps(steps, by_slug))
     scopes = (*now.regions.values(), *now.segments.values())
     names = {play.slug: play.name for play in now.plays.values()} | {scope.code: scope.name for scope in scopes}
     for id_, slug, name, stage, owner_id, owner, email, scorecard, choices, policy_id, version, spec in cursor.execute(

@@ -1,12 +1,12 @@
 """What is taken at the gate and may run out: hourly and daily allowances, and the contact lock on a person."""
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from agents.loop.claim import Claimed, TurnedAway
-from agents.registry import AgentNow, Snapshot
+from agents.registry import Snapshot
 
 COUNTERS_OPEN = """
 INSERT INTO agents_counter (key, used, expires_at) SELECT key, 0, clock_timestamp() + '2 days'::interval
@@ -23,17 +23,19 @@ FROM unnest(%s::bytea[], %s::bigint[], %s::uuid[], %s::float8[]) AS t(contact, a
 ON CONFLICT (contact) DO UPDATE
 SET agent_id = excluded.agent_id, action_id = excluded.action_id, taken_at = excluded.taken_at, until = excluded.until
 WHERE l.agent_id = excluded.agent_id OR l.until <= clock_timestamp()
-RETURNING contact
 """
+HOLDERS = (
+    "SELECT contact, agent_id FROM agents_contactlock WHERE contact = ANY(%s::bytea[]) AND until > clock_timestamp()"
+)
 
 
-def take_allowance(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[list[Claimed], list[TurnedAway]]:
-    """Take each agent's hourly and daily allowance, counters in key order; undoing is free."""
+def take_allowance(
+    cursor: Any, now: Snapshot, clock: datetime, passing: list[Claimed]
+) -> tuple[list[Claimed], list[TurnedAway]]:
+    """Take each agent's hourly and daily allowance, counters in key order; undoing and trying again are free."""
     caps = {}
     for action in passing:
-        agent = now.agents.get(action.agent)
-        if agent is not None and action.undo_of is None:
-            caps.update(_caps(agent))
+        caps.update(_caps(now, clock, action))
     if not caps:
         return passing, []
     keys = sorted(caps)
@@ -42,8 +44,7 @@ def take_allowance(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[
     before = dict(used)
     within, over = [], []
     for action in passing:
-        agent = now.agents.get(action.agent)
-        mine = _caps(agent) if agent is not None and action.undo_of is None else {}
+        mine = _caps(now, clock, action)
         full = next((key for key in mine if used[key] >= mine[key][0]), None)
         if full:
             over.append(TurnedAway(action, "refused", f"The limit of {mine[full][0]} {mine[full][1]} is reached."))
@@ -57,9 +58,11 @@ def take_allowance(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[
     return within, over
 
 
-def _caps(agent: AgentNow) -> dict[str, tuple[int, str]]:
-    """Counter key → (cap, words) of the limits that the agent's policy sets, for this hour and this day (UTC)."""
-    clock = datetime.now(UTC)
+def _caps(now: Snapshot, clock: datetime, action: Claimed) -> dict[str, tuple[int, str]]:
+    """Counter key → (cap, words) of what an action takes at its first try, for this hour and this day (UTC)."""
+    agent = now.agents.get(action.agent)
+    if agent is None or action.undo_of is not None or action.tries:
+        return {}
     caps = {}
     if agent.policy.limits.hourly is not None:
         caps[f"agent:{agent.id}:{clock:%Y%m%d%H}"] = (agent.policy.limits.hourly, "actions an hour")
@@ -69,24 +72,25 @@ def _caps(agent: AgentNow) -> dict[str, tuple[int, str]]:
 
 
 def take_contacts(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[list[Claimed], list[TurnedAway]]:
-    """Compare-and-set on each person: whoever holds one keeps others off until their lock ends."""
+    """
+    Compare-and-set on each person: whoever holds one keeps every other agent off until their lock ends.
+
+    Agents whose boundaries set no hours take no lock, and are kept off all the same.
+    """
     wanted: dict[bytes, tuple[int, UUID, float]] = {}
     for action in passing:
-        agent = now.agents.get(action.agent)
-        if action.contact and agent is not None and action.undo_of is None and agent.policy.limits.contact_lock_hours:
-            wanted.setdefault(action.contact, (action.agent, action.id, agent.policy.limits.contact_lock_hours))
-    if not wanted:
-        return passing, []
+        hours = _hours(now, action)
+        if action.contact and hours:
+            wanted.setdefault(action.contact, (action.agent, action.id, hours))
     contacts = sorted(wanted)
-    rows = cursor.execute(
-        CONTACTS,
-        [contacts, *([wanted[contact][n] for contact in contacts] for n in range(3))],
-    ).fetchall()
-    held = {row[0] for row in rows}
+    if contacts:
+        cursor.execute(CONTACTS, [contacts, *([wanted[contact][n] for contact in contacts] for n in range(3))])
+    people = [action.contact for action in passing if action.contact and action.undo_of is None]
+    holders = dict(cursor.execute(HOLDERS, [people]).fetchall()) if people else {}
     through, refused = [], []
     for action in passing:
-        holder = wanted.get(action.contact) if action.contact else None
-        if holder is None or action.undo_of is not None or (action.contact in held and holder[0] == action.agent):
+        free = action.contact is None or action.undo_of is not None
+        if free or holders.get(action.contact, action.agent) == action.agent:
             through.append(action)
         else:
             refused.append(
@@ -95,12 +99,16 @@ def take_contacts(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[l
     return through, refused
 
 
-def give_back(cursor: Any, now: Snapshot, taken: list[TurnedAway]) -> None:
+def _hours(now: Snapshot, action: Claimed) -> float:
+    agent = now.agents.get(action.agent)
+    return (agent.policy.limits.contact_lock_hours or 0) if agent is not None and action.undo_of is None else 0
+
+
+def give_back(cursor: Any, now: Snapshot, clock: datetime, taken: list[TurnedAway]) -> None:
     """Return the allowance of what the contact lock refused; its counters are locked already."""
     back: dict[str, int] = defaultdict(int)
     for action, _, _ in taken:
-        agent = now.agents.get(action.agent)
-        for key in _caps(agent) if agent is not None else ():
+        for key in _caps(now, clock, action):
             back[key] += 1
     if back:
         keys = sorted(back)

@@ -18,7 +18,7 @@ SLOTS = "SELECT pg_advisory_xact_lock(%s, id) FROM unnest(%s::int[]) AS t(id)"
 CLAIM = """
 SELECT a.id, a.run_id, a.agent_id, a.play_id, a.play_version, a.connection_id, a.policy_id, a.region_id,
        a.segment_id, a.account, a.contact, a.target, a.payload, a.payload_hash, a.approval_id, a.permitted_by,
-       a.received_at, a.undo_of
+       a.received_at, a.undo_of, a.tries
 FROM unnest(%s::bigint[], %s::int[]) AS c(id, slots), LATERAL (
     SELECT * FROM agents_action
     WHERE connection_id = c.id AND state = 'ready' AND not_before <= clock_timestamp()
@@ -50,6 +50,7 @@ class Claimed(NamedTuple):
     permitted_by: str
     received_at: datetime
     undo_of: UUID | None
+    tries: int
 
 
 class TurnedAway(NamedTuple):

@@ -5,16 +5,15 @@ One transaction for as many ready actions as have a free send slot now:
  1. Lock the slots of each connection that has something ready and a slot free; claim as many of its actions.
  2. Take shared locks on everything those actions belong to, again if that changed meanwhile, then, in the next
     statement, read the standing pauses.
- 3. Check each: integrity, pause, stage, policy, age, approval, do-not-contact, then limits and the contact lock,
-    whose rows are taken in key order.
+ 3. Check each: pause, then all that could have changed since (`refusal`), then limits and the contact lock, whose
+    rows are taken in key order.
  4. Write each verdict: permitted (`ready → sending`, an attempt, `flight_until`), held (by a pause) or refused; and
     its entry in the record.
 What it can't lock in 200 ms goes back to `ready`, unrecorded, by rolling back.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,23 +23,22 @@ from agents.connectors.contract import boottime
 from agents.loop.allowances import give_back, take_allowance, take_contacts
 from agents.loop.claim import Claimed, TurnedAway, claim, locks
 from agents.loop.hot import Hot
+from agents.loop.refusal import known, refusal
 from agents.pauses import Standing, standing, take_shared
 from agents.registry import ConnectionNow, Snapshot, snapshot
-from agents.rules.binding import bind
 from audit.entries import Line, append
 from audit.ids import new_ids
 
 PERMIT_SECONDS = 2.0
 ACTOR = "worker:gate"
 
-APPROVALS = "SELECT id, state, binding, question->>'clause' FROM approvals_approval WHERE id = ANY(%s::uuid[])"
-SUPPRESSED = "SELECT contact FROM agents_donotcontact WHERE contact = ANY(%s::bytea[])"
 PERMIT = """
 WITH v AS (
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::float8[]) AS t(id, attempt, connection, timeout)
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::float8[], %s::bigint[])
+        AS t(id, attempt, connection, timeout, policy)
 ), moved AS (
-    UPDATE agents_action a SET state = 'sending', attempt = v.attempt, why = '', tries = a.tries + 1,
-        flight_until = clock_timestamp() + (%s + v.timeout) * '1 second'::interval
+    UPDATE agents_action a SET state = 'sending', attempt = v.attempt, policy_id = v.policy, why = '',
+        tries = a.tries + 1, flight_until = clock_timestamp() + (%s + v.timeout) * '1 second'::interval
     FROM v WHERE a.id = v.id AND a.state = 'ready'
 )
 INSERT INTO agents_attempt (id, action_id, connection_id, at, permit_until, flight_until)
@@ -82,10 +80,11 @@ def gate(hot: Hot) -> list[Permitted]:
             return []
         now = _lock(cursor, now, claimed)
         pauses = standing(cursor)
-        passing, away = _check(cursor, now, pauses, claimed)
-        passing, over = take_allowance(cursor, now, passing)
+        clock = datetime.now(UTC)
+        passing, away = _check(cursor, now, clock, pauses, claimed)
+        passing, over = take_allowance(cursor, now, clock, passing)
         passing, taken = take_contacts(cursor, now, passing)
-        give_back(cursor, now, taken)
+        give_back(cursor, now, clock, taken)
         return _write(cursor, now, passing, [*away, *over, *taken], permit_until=began + PERMIT_SECONDS)
 
 
@@ -100,22 +99,16 @@ def _lock(cursor: Any, now: Snapshot, claimed: list[Claimed]) -> Snapshot:
 
 
 def _check(
-    cursor: Any, now: Snapshot, pauses: list[Standing], claimed: list[Claimed]
+    cursor: Any, now: Snapshot, clock: datetime, pauses: list[Standing], claimed: list[Claimed]
 ) -> tuple[list[Claimed], list[TurnedAway]]:
-    approvals = {
-        row[0]: row[1:] for row in _fetch(cursor, APPROVALS, [action.approval for action in claimed if action.approval])
-    }
-    suppressed = {
-        row[0] for row in _fetch(cursor, SUPPRESSED, [action.contact for action in claimed if action.contact])
-    }
-    clock = datetime.now(UTC)
+    facts = known(cursor, now, clock, claimed)
     passing, away = [], []
     for action in claimed:
         pause = next((pause for pause in pauses if _covers(pause, now, action)), None)
         if pause is not None:
             away.append(TurnedAway(action, "held", f"pause:{pause.id}"))
             continue
-        why = _refusal(now, action, approvals, suppressed, clock)
+        why = refusal(facts, action)
         if why:
             away.append(TurnedAway(action, "refused", why))
         else:
@@ -130,56 +123,6 @@ def _covers(pause: Standing, now: Snapshot, action: Claimed) -> bool:
         segments=now.segments[action.segment].path,
         play=action.play,
         connection=action.connection,
-    )
-
-
-def _refusal(
-    now: Snapshot,
-    action: Claimed,
-    approvals: dict[UUID, tuple[str, bytes, str]],
-    suppressed: set[bytes],
-    clock: datetime,
-) -> str:
-    """Why it may not go, or nothing. In words: they are shown and recorded."""
-    connection = now.connections.get(action.connection)
-    if connection is None or connection.fault:
-        return connection.fault if connection else "The connection is gone."
-    if sha256(action.payload).digest() != bytes(action.payload_hash):
-        return "The payload is not what was decided: its hash differs."
-    if action.contact in suppressed:
-        return "The person is on the do-not-contact list."
-    if action.undo_of is not None:
-        return ""
-    agent = now.agents.get(action.agent)
-    if agent is None:
-        return now.faults.get(f"agent:{action.agent}", "The agent is retired, or back in draft.")
-    if agent.stage == "shadow":
-        return "The agent is in shadow: it sends nothing."
-    age = agent.policy.limits.max_signal_age_minutes
-    if age is not None and clock - action.received_at > timedelta(minutes=age):
-        return f"The signal is older than the {age} minutes in which it is worth acting on."
-    if action.approval is not None:
-        state, binding, clause = approvals.get(action.approval, ("missing", b"", ""))
-        if state != "approved":
-            return f"Its approval is {state}."
-        if bytes(binding) != binding_of(action, connection, clause):
-            return "What was approved is not what would be sent."
-        return ""
-    if not action.permitted_by.startswith("person:") and (
-        agent.stage == "supervised" or agent.policy_id != action.policy
-    ):
-        return "The agent's boundaries changed since; send it again to have it decided anew."
-    return ""
-
-
-def binding_of(action: Claimed, connection: ConnectionNow, clause: str) -> bytes:
-    """The hash that a yes binds: payload, connection as configured, target, play's version and clause."""
-    return bind(
-        payload_hash=bytes(action.payload_hash),
-        connection=connection.fingerprint,
-        target=action.target,
-        play=f"{action.play}@{action.play_version}",
-        clause=clause,
     )
 
 
@@ -212,6 +155,7 @@ def _write(
                 attempts,
                 [one.connection.id for one in permitted],
                 [one.connection.timeout for one in permitted],
+                [_policy(now, action) for action in passing],
                 PERMIT_SECONDS,
                 PERMIT_SECONDS,
                 PERMIT_SECONDS,
@@ -226,6 +170,12 @@ def _write(
     return permitted
 
 
+def _policy(now: Snapshot, action: Claimed) -> int:
+    """The policy that governs it: its agent's of now; where it is taken back or has no agent, that of its making."""
+    agent = now.agents.get(action.agent)
+    return agent.policy_id if agent is not None and action.undo_of is None else action.policy
+
+
 def _line(verb: str, action: Claimed, now: Snapshot, detail: dict[str, Any]) -> Line:
     agent = now.agents.get(action.agent)
     return Line(
@@ -237,9 +187,5 @@ def _line(verb: str, action: Claimed, now: Snapshot, detail: dict[str, Any]) -> 
         region=now.regions[action.region].code,
         segment=now.segments[action.segment].code,
         account=action.account,
-        detail={**detail, "play": action.play, "play_version": action.play_version, "policy": action.policy},
+        detail={**detail, "play": action.play, "play_version": action.play_version, "policy": _policy(now, action)},
     )
-
-
-def _fetch(cursor: Any, sql: str, keys: list[Any]) -> list[tuple[Any, ...]]:
-    return cursor.execute(sql, [keys]).fetchall() if keys else []

@@ -114,7 +114,7 @@ def test_a_yes_counts_once_and_sends_what_was_asked(hot, greeting, bob):
     assert (action.state, action.permitted_by) == ("delivered", bob.actor)
 
 
-@pytest.mark.parametrize("change", ["payload", "target", "connection", "play"])
+@pytest.mark.parametrize("change", ["payload", "target", "connection"])
 def test_what_changed_after_the_yes_is_not_sent(hot, greeting, bob, change):
     greeting.stage = "supervised"
     greeting.save()
@@ -127,8 +127,6 @@ def test_what_changed_after_the_yes_is_not_sent(hot, greeting, bob, change):
         Action.objects.update(payload=b'{"json":{}}')
     elif change == "target":
         Action.objects.update(target="someone else")
-    elif change == "play":
-        Action.objects.update(play_version=2)
     else:
         action = Action.objects.get()
         action.connection.config = {"delay_ms": 1}
