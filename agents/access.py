@@ -2,15 +2,17 @@
 Who may see and do what. The one door: lists, counts, pages and actions all ask here.
 
 Roles are where a person starts. `may` says whether, `require` refuses; both take the verb and, where it matters, the
-thing. Nobody decides on what they built; an owner does on what is theirs.
+thing. Nobody decides on what they built, its owner neither; at high risk nor on what they edited last.
 """
 
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
+from django.db.models.functions import Cast, Substr
 
-from agents.models import Agent
+from agents.models import Action, Agent
+from agents.models.play import Risk
 from approvals.models import Approval, Person, Role
 
 SEE = "see"
@@ -52,14 +54,23 @@ def require(person: Any, verb: str, on: Any = None) -> None:
 
 
 def waiting_for(person: Person) -> QuerySet[Approval]:
-    """The questions that this person may answer, soonest to expire first."""
+    """
+    The questions that this person may answer, soonest to expire first.
+
+    None of an agent that they built; at high risk none whose policy they published, or whose play or scorecard they
+    were the last to edit.
+    """
     waiting = Approval.objects.filter(state="waiting").order_by("expires_at", "id")
     if not may(person, APPROVE):
         return waiting.none()
-    built = Agent.objects.filter(built_by=person).exclude(owner=person).values("slug")
-    return waiting.exclude(agent__in=built)
+    built = Agent.objects.filter(built_by=person).values("slug")
+    edited = Action.objects.filter(
+        Q(policy__published_by=person) | Q(play__edited_by=person) | Q(agent__edited_by=person),
+        pk=Cast(Substr(OuterRef("subject"), len("action:") + 1), UUIDField()),
+    )
+    return waiting.exclude(agent__in=built).exclude(Q(risk=Risk.HIGH) & Exists(edited))
 
 
 def may_answer(person: Person, approval: Approval) -> bool:
-    """Whether this person may answer this question: grants, and not on what they built."""
+    """Whether this person may answer this question: grants, and not on what they built or, at high risk, edited."""
     return waiting_for(person).filter(pk=approval.pk).exists()

@@ -80,7 +80,9 @@ def expire_due(*, actor: str) -> int:
 def _eligible(approval_id: UUID, person: Person) -> None:
     approval = Approval.objects.get(pk=approval_id)
     if approval.state == "waiting" and not access.may_answer(person, approval):
-        raise PermissionDenied("You may not answer this question: it is not in your grants, or about what you built.")
+        raise PermissionDenied(
+            "You may not answer this question: your role does not reach it, or you built or edited it."
+        )
     access.require(person, access.APPROVE)
 
 

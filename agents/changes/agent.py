@@ -97,9 +97,19 @@ def hand_over(agent: Agent, *, actor: str, owner: Person, why: str) -> Agent:
 
 
 def change_thinking(
-    agent: Agent, *, actor: str, scorecard: dict[str, Any], choices: list[dict[str, Any]], seen: str = ""
+    agent: Agent,
+    *,
+    actor: str,
+    scorecard: dict[str, Any],
+    choices: list[dict[str, Any]],
+    seen: str = "",
+    person: Person | None = None,
 ) -> Agent:
-    """Put a scorecard and a choice of plays in force. SpecError lists all that is wrong in either; ChangedSince."""
+    """
+    Put a scorecard and a choice of plays in force, edited by `person`.
+
+    SpecError lists all that is wrong in either; ChangedSince when `seen` no longer holds.
+    """
     compile_thinking(scorecard, choices)
     with transaction.atomic():
         agent = _locked(agent)
@@ -108,7 +118,8 @@ def change_thinking(
         agent.scorecard, agent.choices = scorecard, choices
         detail = changed(before, thinking_of(agent))
         if detail:
-            agent.save(update_fields=["scorecard", "choices"])
+            agent.edited_by = person
+            agent.save(update_fields=["scorecard", "choices", "edited_by"])
             _record("agent.changed", agent, actor, **detail)
     return agent
 

@@ -12,6 +12,7 @@ from agents.models import Connection, Play, PlayVersion
 from agents.registry import ESCAPED
 from agents.rules.errors import Faults
 from agents.rules.templates import compile_payload
+from approvals.models import Person
 from audit.entries import Line, record
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -75,11 +76,20 @@ def kinds() -> dict[str, str]:
 
 
 def create_play(
-    *, actor: str, slug: str, name: str, risk: str, steps: Sequence[Step], purpose: str = "", is_demo: bool = False
+    *,
+    actor: str,
+    slug: str,
+    name: str,
+    risk: str,
+    steps: Sequence[Step],
+    purpose: str = "",
+    is_demo: bool = False,
+    person: Person | None = None,
 ) -> Play:
-    """A new play at version 1. SpecError for its steps, ValidationError by field for the rest."""
+    """A new play at version 1, made by `person`. SpecError for its steps, ValidationError by field for the rest."""
     check_steps(steps, kinds())
     play = Play(slug=slug, name=name, purpose=purpose, risk=risk, steps=list(steps), is_demo=is_demo)
+    play.edited_by = person
     play.full_clean()
     with transaction.atomic():
         play.save()
@@ -99,9 +109,10 @@ def change_play(
     steps: Sequence[Step],
     is_active: bool,
     version: int | None = None,
+    person: Person | None = None,
 ) -> Play:
     """
-    Change it; the next version where name, risk or a step differs.
+    Change it; the next version, made by `person`, where name, risk or a step differs.
 
     `version` is the one that the person was shown: ChangedSince when there is another by now. SpecError for its steps,
     ValidationError by field for the rest.
@@ -120,6 +131,7 @@ def change_play(
         if detail:
             if (play.name, play.risk, play.steps) != acts:
                 play.version += 1
+                play.edited_by = person
                 _keep_version(play)
             play.save()
             record(Line("play.changed", f"play:{play.slug}", actor, detail={"version": play.version, **detail}))

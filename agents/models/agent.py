@@ -23,6 +23,14 @@ class Agent(models.Model):
     owner = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="owned_agents")
     deputy = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="deputised_agents")
     built_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="built_agents")
+    edited_by = models.ForeignKey(
+        Person,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who last changed its scorecard or choice of plays.",
+    )
     stage = models.CharField(max_length=12, choices=Stage, default=Stage.DRAFT)
     scorecard = models.JSONField(default=dict, help_text="Weighted criteria; agents.rules.scoring says the shape.")
     choices = models.JSONField(default=list, help_text="Which play, when; agents.rules.plays says the shape.")

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from approvals.models import Person
+
 
 class Risk(models.TextChoices):
     LOW = "low", "Low"
@@ -23,6 +25,14 @@ class Play(models.Model):
     version = models.PositiveIntegerField(default=1)
     steps = models.JSONField(default=list)
     is_active = models.BooleanField(default=True)
+    edited_by = models.ForeignKey(
+        Person,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who made the version it is at.",
+    )
     is_demo = models.BooleanField(default=False)
 
     class Meta:

@@ -195,9 +195,8 @@ def scorecard(request: HttpRequest, slug: str) -> HttpResponse:
             spec, choices = _specs(shown, raw)
             compiled = compile_thinking(spec, choices)
             if do == "save":
-                change_thinking(
-                    agent, actor=signed_in(request).actor, scorecard=spec, choices=choices, seen=context["seen"]
-                )
+                person, seen = signed_in(request), context["seen"]
+                change_thinking(agent, actor=person.actor, person=person, scorecard=spec, choices=choices, seen=seen)
                 messages.success(request, "Saved. It scores by this from the next signal on.")
                 return page.redirect(request, "agent", slug)
             context |= _tried(agent, pasts, *compiled)

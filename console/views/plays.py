@@ -137,14 +137,13 @@ def _edit(request: HttpRequest, found: Play | None) -> HttpResponse:
 
 
 def _save(request: HttpRequest, found: Play | None, form: PlayForm, steps: list[dict[str, Any]]) -> Play:
-    said, actor = form.cleaned_data, signed_in(request).actor
-    plain = {name: said[name] for name in ("name", "purpose", "risk")}
+    said, person = form.cleaned_data, signed_in(request)
+    plain = {"actor": person.actor, "person": person, **{name: said[name] for name in ("name", "purpose", "risk")}}
     if found is None:
-        return changes.create_play(actor=actor, slug=_free_slug(said["name"]), steps=steps, **plain)
+        return changes.create_play(slug=_free_slug(said["name"]), steps=steps, **plain)
     version = request.POST.get("version", "")
     return changes.change_play(
         found,
-        actor=actor,
         steps=steps,
         is_active=said["is_active"],
         version=int(version) if version.isdecimal() else None,

@@ -186,6 +186,7 @@ def test_a_scorecard_saved_by_rows_keeps_numbers_lists_and_keys(world, client, a
     assert [one["condition"].get("value") for one in criteria] == ["pricing", 40, ["software", "logistics"], None]
     assert (world.agent.scorecard["threshold"], world.agent.scorecard["confidence_offset"]) == (10, 0.05)
     assert world.agent.choices == [{"play": "intro", "when": None, "min_score": 20}]
+    assert world.agent.edited_by == alice
     assert set(entries("agent.changed")[0]["detail"]["changed"]) == {"scorecard", "choices"}
     text = client.get("/agents/inbound-intent/scorecard").content.decode()
     assert 'value="software, logistics"' in text

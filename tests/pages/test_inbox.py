@@ -8,6 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from agents import access
+from agents.models import Agent
 from approvals.models import Approval
 from audit.models import Entry
 from tests.deciding import action_of, furnish
@@ -144,6 +146,35 @@ def test_who_may_not_answer_may_read_and_is_refused(world, client, charlie):
     assert client.get("/inbox")["Location"].startswith("/sign-in")
     one.refresh_from_db()
     assert one.state == "waiting"
+
+
+def test_nobody_answers_for_what_they_built_nor_at_high_risk_for_what_they_edited(world, client, alice, person):
+    (one,) = world.ask()
+    dana = person("Dana", role="ops")
+
+    def may(who):
+        client.force_login(who)
+        listed = f"ask-{one.pk}" in client.get("/inbox").content.decode()
+        assert listed == ("/approve" in client.get(f"/inbox/{one.pk}").content.decode())
+        assert access.waiting_for(who).count() == int(listed)
+        return listed
+
+    assert may(alice)
+    assert may(dana)
+    Agent.objects.filter(pk=world.agent.pk).update(built_by=alice)
+    assert not may(alice), "the owner who built it"
+    assert client.post(f"/inbox/{one.pk}/approve", form(one)).status_code == 403
+    Agent.objects.filter(pk=world.agent.pk).update(built_by=None)
+    for edited in (world.play, world.agent):
+        type(edited).objects.filter(pk=edited.pk).update(edited_by=dana)
+        assert may(dana)
+        Approval.objects.filter(pk=one.pk).update(risk="high")
+        assert not may(dana)
+        type(edited).objects.filter(pk=edited.pk).update(edited_by=None)
+        assert may(dana)
+        assert not may(alice), "she published the policy"
+        Approval.objects.filter(pk=one.pk).update(risk="low")
+    assert may(alice)
 
 
 def test_get_decides_nothing(world, client, bob):

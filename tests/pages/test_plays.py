@@ -67,7 +67,7 @@ def test_is_made_and_recorded_as_version_one(client, mia, box):
         "undo": {},
     }  # fmt: skip
     assert made.steps[1]["payload"] == {"json": {"n": "{{ score }}"}}
-    assert PlayVersion.objects.get().steps == made.steps
+    assert (PlayVersion.objects.get().steps, made.edited_by) == (made.steps, mia)
     ((verb, detail),) = entries("greet")
     assert (verb, detail["version"], detail["changed"]["risk"]) == ("play.created", 1, [None, "medium"])
 
