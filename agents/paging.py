@@ -1,8 +1,9 @@
 """Incidents, and the paging of owner, then deputy, then admins, by its own mail, never through a connection."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -11,11 +12,14 @@ from agents.models import Agent, Connection, Incident, Page
 from agents.page_mail import page_mail
 from approvals.models import Person, Role
 from audit.entries import Line, record
+from audit.ids import floor_id
 
 log = logging.getLogger(__name__)
 
 NEXT_AFTER = timedelta(minutes=10)
 """How long each person has before the next one is told."""
+GOOD_WITHIN = timedelta(days=30)
+GOOD_AMONG = 10_000
 
 
 def open_incident(
@@ -48,9 +52,22 @@ def _open(
         id_, count = cursor.fetchone()
     incident = Incident.objects.select_related("agent", "connection").get(pk=id_)
     if count == 1 and agent is not None:
-        last = agent.runs.filter(actions__state="delivered").order_by("-id").values_list("id", flat=True).first()
-        Incident.objects.filter(pk=id_).update(last_good_run=last)
+        Incident.objects.filter(pk=id_).update(last_good_run=_last_good_run(agent, now))
     return incident, count == 1
+
+
+def _last_good_run(agent: Agent, now: datetime) -> UUID | None:
+    """The newest run that delivered something, of the agent's last GOOD_AMONG in the last GOOD_WITHIN."""
+    floor = floor_id(now - GOOD_WITHIN)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.id FROM (SELECT id FROM agents_run WHERE agent_id = %s AND id >= %s ORDER BY id DESC LIMIT %s) r "
+            "WHERE EXISTS (SELECT FROM agents_action a WHERE a.run_id = r.id AND a.id >= %s AND a.state = 'delivered') "
+            "ORDER BY r.id DESC LIMIT 1",
+            [agent.pk, floor, GOOD_AMONG, floor],
+        )
+        found = cursor.fetchone()
+    return found[0] if found else None
 
 
 def take(incident: Incident, *, person: Person) -> bool:

@@ -14,10 +14,12 @@ from django.utils import timezone
 from agents import paging, pauses, questions
 from agents.connectors import CannotTell, Found, NotFound
 from agents.loop.hot import hot
-from agents.models import Agent, Connection
+from agents.loop.render import ASK_HOURS
+from agents.models import Agent, Connection, Play
 from agents.registry import ConnectionNow, Snapshot, snapshot
 from agents.rules.metrics import is_failing
 from audit.entries import Line, append
+from audit.ids import floor_id
 from audit.partitions import ensure_partitions
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ LOOKUP_GRACE_SECONDS = 60
 """Past `flight_until`, before a far side's "not found" is believed; more where its connector says so."""
 MIN_SAMPLE = 10
 FAILURE_WINDOW = timedelta(hours=1)
+WAITS = timedelta(hours=2 * ASK_HOURS)
+"""How long after its run's decision, beyond its step's delay, an action still counts: asked about, tried again."""
 BROKEN_AFTER = 5
 """Permanent failures in a row, within the window, after which a connection is broken."""
 STALLED_SECONDS = 60
@@ -155,8 +159,9 @@ def _expire() -> None:
 def _watch_connections() -> None:
     """A connection whose last attempts all failed for good is broken: one incident."""
     for one in Connection.objects.filter(is_active=True):
+        since = _since(one.incidents)
         last = list(
-            one.attempt_set.filter(settled_at__gte=_since(one.incidents))
+            one.attempt_set.filter(id__gte=floor_id(since), settled_at__gte=since)
             .order_by("-id")
             .values_list("verdict", "detail", "settled_at")[:BROKEN_AFTER]
         )
@@ -192,17 +197,24 @@ def _since(incidents: Any) -> datetime:
     return max(window, resolved) if resolved else window
 
 
-def _rates(agent: Agent, since: Any) -> tuple[int, int]:
+def _rates(agent: Agent, since: datetime) -> tuple[int, int]:
+    floor = floor_id(since - _longest_delay(agent) - WAITS)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FILTER (WHERE state IN ('failed', 'unknown')), count(*) FROM ("
             "  SELECT a.state FROM agents_run r JOIN agents_action a ON a.run_id = r.id"
-            "  WHERE r.agent_id = %s AND a.settled_at >= %s AND a.state IN ('delivered', 'failed', 'unknown')"
+            "  WHERE r.agent_id = %s AND r.id >= %s AND a.id >= %s AND a.settled_at >= %s"
+            "    AND a.state IN ('delivered', 'failed', 'unknown')"
             "  ORDER BY r.id DESC LIMIT 500) AS recent",
-            [agent.pk, since],
+            [agent.pk, floor, floor, since],
         )
         row: tuple[int, int] = cursor.fetchone()
         return row
+
+
+def _longest_delay(agent: Agent) -> timedelta:
+    steps = Play.objects.filter(slug__in=[choice["play"] for choice in agent.choices]).values_list("steps", flat=True)
+    return timedelta(minutes=max((int(step.get("delay_minutes") or 0) for play in steps for step in play), default=0))
 
 
 def _watch_stall() -> None:

@@ -1,16 +1,21 @@
 """Audit: the record is found by every facet, read in sentences, exported without live cells, and verified."""
 
 import csv
+import re
 import threading
+from datetime import UTC, datetime, timedelta
 from io import StringIO
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from agents.models import Incident
 from audit import keys, seal
 from audit.entries import Line, record
+from audit.ids import id_time
 from audit.models import Entry
 from tests.deciding import action_of, furnish
 
@@ -127,6 +132,20 @@ def test_export_is_what_the_filter_shows_without_live_cells(world, client, charl
     assert client.get("/audit/export.csv", {"run": "x"}).status_code == 422
 
 
+def test_export_reaches_back_ninety_days_or_as_far_as_told(world, client, charlie):
+    client.force_login(charlie)
+
+    def floor(**filters):
+        with CaptureQueriesContext(connection) as asked:
+            b"".join(client.get("/audit/export.csv", filters).streaming_content)
+        (query,) = [one["sql"] for one in asked if "from audit_entry where" in one["sql"]]
+        return id_time(UUID(re.search(r"id >= '([-0-9a-f]{32,36})'", query)[1]))
+
+    assert timezone.now() - floor() < timedelta(days=90, minutes=1)
+    assert floor(since="2024-02-03T00:00:00Z") == datetime(2024, 2, 3, tzinfo=UTC)
+    assert floor(until="2024-02-03T00:00:00Z") == datetime(2024, 2, 3, tzinfo=UTC) - timedelta(days=90)
+
+
 def test_a_question_too_big_for_the_record_says_so(world, client, charlie, monkeypatch):
     monkeypatch.setattr("console.views.audit.PATIENCE_MS", 50)
     client.force_login(charlie)
@@ -143,8 +162,10 @@ def test_a_question_too_big_for_the_record_says_so(world, client, charlie, monke
     held.wait(10)
     try:
         answer = client.get("/audit", headers={"HX-Request": "true", "HX-Target": "rows"})
+        export = b"".join(client.get("/audit/export.csv").streaming_content).decode()
     finally:
         done.set()
         holder.join()
     assert answer.status_code == 422
     assert "narrow the time" in answer.content.decode()
+    assert "narrow the time" in export.splitlines()[-1]
