@@ -76,9 +76,18 @@ def page() -> None:
 
 
 def housekeep() -> None:
-    """Months ahead for growing tables, and counters whose window is over."""
+    """Months ahead for growing tables, and counters whose window is over; each stands alone, as in `sweep`."""
+    for part in (_months_ahead, _drop_counters):
+        _alone(part)
+
+
+def _months_ahead() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         ensure_partitions(cursor)
+
+
+def _drop_counters() -> None:
+    with connection.cursor() as cursor:
         cursor.execute("DELETE FROM agents_counter WHERE expires_at < clock_timestamp()")
 
 

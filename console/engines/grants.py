@@ -1,7 +1,8 @@
 """What the application's role may do to each table: everything with rows, except to those of the record.
 
 The owner migrates; the application reads and appends to the record, and can neither change nor remove any of it.
-Partitions are reached through their parents only, so they get no grants of their own.
+Partitions are reached through their parents only, so they get no grants of their own; new ones it has made by a
+function of the owner's.
 """
 
 from typing import Any
@@ -35,5 +36,6 @@ def grant(cursor: Any, role: str) -> None:
         if not is_partition:
             rights = sql.SQL(RECORD.get(table, ORDINARY))
             cursor.execute(sql.SQL("GRANT {rights} ON {table} TO {role}").format(rights=rights, **names))
+    cursor.execute(sql.SQL("GRANT EXECUTE ON FUNCTION audit_months_ahead(date) TO {}").format(name))
     cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
     cursor.execute(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(name))

@@ -20,6 +20,9 @@ class Command(migrate.Command):
             if options["plan"] or options["check_unapplied"] or options["database"] != "default":
                 return
             with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT to_regprocedure('audit_months_ahead(date)')")
+                if cursor.fetchone() == (None,):
+                    return
                 ensure_partitions(cursor)
                 if application:
                     grant(cursor, application)
