@@ -21,7 +21,7 @@ from tests.hostile.crawl import Flaws, addresses, asking, routes
 from tests.hostile.crossing import crossing
 from tests.hostile.injections import BASES, MARK, MARKUP, RESULT, Attack, attacks, places
 
-SIZE, PAGES, SHOTS = 2_000, 60, 120
+SIZE, PAGES, SHOTS = 2_000, 40, 120
 LIVE = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 NUMBER = re.compile(r"-?[\d.,]+")
 SHOWING = {

@@ -240,7 +240,7 @@ def test_bombs_and_great_bodies_cost_little(door, hostile):
     """10 MB whole and in chunks, too many events or values, bombs of each encoding → 413, at most 20 MB more memory."""
     great = b'[{"id":"1","account":"' + b"a" * 10_000_000 + b'"}]'
     pieces = [great[at : at + 100_000] for at in range(0, len(great), 100_000)]
-    gzipped, deflated = gzip.compress(bytes(1_000_000_000)), zlib.compress(bytes(300_000_000))
+    gzipped, deflated = gzip.compress(bytes(hostile.of(10**9))), zlib.compress(bytes(hostile.of(3 * 10**8)))
     sent = {
         "great": lambda: door.post(great),
         "in chunks": lambda: door.post(iter(pieces)),
