@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 from uuid import UUID
 
@@ -28,13 +29,14 @@ def open_incident(
     """
     Open the one incident of this kind for this agent or connection, or count another occurrence of it.
 
-    The first occurrence makes it due for paging at once; a repeat tells nobody anew.
+    The first occurrence makes it due for paging at once; a repeat tells nobody anew. A connection's cause holds the far
+    side's words, so its entry goes without.
     """
     now = timezone.now()
     with transaction.atomic():
         incident, opened = _open(kind, agent, connection_, cause, now)
         if opened:
-            record(_line("incident.opened", incident, actor, cause=cause))
+            record(_line("incident.opened", incident, actor, cause="" if connection_ else cause))
     return incident
 
 
@@ -106,11 +108,16 @@ def escalate(incident: Incident, *, person: Person) -> None:
 def chain(incident: Incident) -> list[Person]:
     """Who is told, in order: the owner (of a connection: of the agents that use it), the deputy, the active admins."""
     people: list[Person | None] = []
-    agents = [incident.agent] if incident.agent else list(_users_of(incident.connection))
+    agents = agents_of(incident)
     people += [agent.owner for agent in agents]
     people += [agent.deputy for agent in agents]
     people += list(Person.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk"))
     return list(dict.fromkeys(person for person in people if person is not None and person.is_active))
+
+
+def agents_of(incident: Incident) -> list[Agent]:
+    """The agents it concerns: its own, or those that lately used its connection."""
+    return [incident.agent] if incident.agent else _users_of(incident.connection)
 
 
 def page_due() -> int:
@@ -144,18 +151,28 @@ def page_due() -> int:
 
 
 def _tell(incident: Incident, person: Person, following: Person | None) -> int:
-    error = ""
+    error = kind = ""
     try:
         page_mail(incident, person, following=following).send()
     except Exception as failure:
         log.exception("a page could not be sent")
-        error = f"{type(failure).__name__}: {failure}"[:300]
+        error, kind = f"{type(failure).__name__}: {failure}"[:300], _kind(failure)
     with transaction.atomic():
         Page.objects.create(incident=incident, person=person, sent_at=timezone.now(), error=error)
-        record(_line("incident.paged", incident, "worker:paging", person=person.actor, error=error))
+        record(_line("incident.paged", incident, "worker:paging", person=person.actor, error=kind))
         if error:
             Incident.objects.filter(pk=incident.pk, state="triggered").update(next_page_at=timezone.now())
     return 1
+
+
+def _kind(failure: Exception) -> str:
+    """The failure's class and SMTP codes: its text may hold addresses."""
+    codes: set[int] = set()
+    if isinstance(failure, SMTPRecipientsRefused):
+        codes = {code for code, _ in failure.recipients.values()}
+    elif isinstance(failure, SMTPResponseException):
+        codes = {failure.smtp_code}
+    return " ".join([type(failure).__name__, *map(str, sorted(codes))])
 
 
 def _users_of(connection_: Connection | None) -> list[Agent]:

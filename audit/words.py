@@ -77,7 +77,7 @@ VERBS: dict[str, str] = {
     "person.signed_out": "{actor} signed out",
     "grant.changed": "{actor} changed what {subject} may do" + _WHY,
     "outcome.received": "{actor} reported an outcome[ of {account}][: {kind}][, worth {value}]",
-    "incident.opened": "Something broke[ in {agent}]" + _WHY,
+    "incident.opened": "Something broke[ in {agent}][ in {connection}]" + _WHY,
     "incident.paged": "{actor} paged[ {person}] about {subject}",
     "incident.escalated": "{actor} passed {subject} on",
     "incident.taken": "{actor} took {subject}",

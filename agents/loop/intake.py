@@ -19,6 +19,7 @@ from agents.loop.envelope import Envelope
 from agents.loop.sources import KnownSource
 from agents.rules.canonical import identity_hash
 from agents.rules.mapping import MAX_ID
+from agents.rules.text import as_email
 from audit.entries import Line, append
 from audit.ids import new_id
 
@@ -97,13 +98,21 @@ class Row(NamedTuple):
 
 
 def understand(source: KnownSource, envelope: Envelope, *, at: datetime, id: UUID | None = None) -> Row:
-    """What the source's mapping makes of an event received `at` (aware). Never raises for an envelope of `wrap`."""
+    """
+    What the source's mapping makes of an event received `at` (aware). Never raises for an envelope of `wrap`.
+
+    An account that is somebody's e-mail address goes by their keyed hash, "contact:<hex>", and has the address as its
+    name: accounts stand in entries.
+    """
     mapped = source.mapping(envelope.format).apply(envelope.body, id=envelope.id)
     if len(mapped.external_id) > MAX_ID:
         mapped.external_id = ""
     scopes = source.scopes
     key = settings.IDENTITY_KEY
     received = at.isoformat()
+    if as_email(mapped.account):
+        mapped.account_name = mapped.account_name or mapped.account
+        mapped.account = f"contact:{identity_hash(key, mapped.account).hex()}"
     if mapped.value is not None:
         mapped.fields["value"] = mapped.value
     return Row(

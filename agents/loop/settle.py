@@ -116,5 +116,5 @@ def _line(one: Settled, state: str) -> Line:
     if one.answer.status is not None:
         detail["status"] = one.answer.status
     if state != "delivered":
-        detail["why"] = one.answer.detail
+        detail["verdict"] = one.answer.verdict.value
     return one.line._replace(verb=verb, actor=ACTOR, detail=detail)
