@@ -55,6 +55,8 @@ def close(request: HttpRequest) -> HttpResponse:
     if not ids:
         return page.trouble(request, status=422, title="Nothing is ticked", text="Tick the letters you mean first.")
     letters = {one.pk: one for one in DeadLetter.objects.select_related("source").filter(pk__in=ids)}
+    for source in {one.source for one in letters.values()}:
+        access.require(request.user, access.BUILD, source)
     actor = signed_in(request).actor
     results: list[dict[str, str]] = []
     if request.POST.get("do") == "replay":

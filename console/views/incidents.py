@@ -53,7 +53,7 @@ def _context(request: HttpRequest, one: Incident) -> dict[str, Any]:
     return {
         "one": one,
         "is_open": is_open,
-        "may_take": is_open and access.may(request.user, access.TAKE),
+        "may_take": is_open and _may_take(request, one),
         "may_pause": bool(section) and is_open and access.may(request.user, access.PAUSE),
         "pause_href": f"{reverse('pause-new')}?{urlencode({**section, 'reason': 'Something broke'})}",
         "good_run_href": address("run", one.last_good_run) if one.last_good_run else "",
@@ -107,8 +107,15 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _to_change(request: HttpRequest, pk: int) -> Incident:
     one = get_object_or_404(_all(), pk=pk)
-    access.require(request.user, access.TAKE, one.agent)
+    if not _may_take(request, one):
+        access.require(request.user, access.TAKE)
     return one
+
+
+def _may_take(request: HttpRequest, one: Incident) -> bool:
+    """Whoever may take any, and who answers for an agent it concerns."""
+    theirs = any(access.may(request.user, access.TAKE, agent) for agent in paging.agents_of(one))
+    return theirs or access.may(request.user, access.TAKE)
 
 
 def _first(request: HttpRequest, one: Incident) -> HttpResponse:

@@ -71,8 +71,8 @@ class Tryout:
 
 def mapping(request: HttpRequest, slug: str) -> HttpResponse:
     """The editor. A POST with do=try shows what the new mapping makes of the last events; do=save puts it in force."""
-    access.require(request.user, access.BUILD)
     source = get_object_or_404(Source, slug=slug)
+    access.require(request.user, access.BUILD, source)
     events = _events(source, request)
     format = events[0].envelope.format if events else "json"
     segments = list(Segment.objects.values_list("code", flat=True))

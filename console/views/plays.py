@@ -74,7 +74,7 @@ def play(request: HttpRequest, slug: str) -> HttpResponse:
         "versions": versions,
         "compared": compared,
         "first": at is not None and compared is None,
-        "may_build": access.may(request.user, access.BUILD),
+        "may_build": access.may(request.user, access.BUILD, found),
         **_previewed(request, found.steps, connections, found),
     }
     return page.render(request, "plays/detail.html", context)
@@ -91,8 +91,9 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    access.require(request.user, access.BUILD)
-    return _edit(request, get_object_or_404(Play, slug=slug))
+    found = get_object_or_404(Play, slug=slug)
+    access.require(request.user, access.BUILD, found)
+    return _edit(request, found)
 
 
 def _edit(request: HttpRequest, found: Play | None) -> HttpResponse:

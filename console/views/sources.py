@@ -148,7 +148,7 @@ def _detail(request: HttpRequest, source: Source, **more: Any) -> HttpResponse:
         "last": Signal.objects.filter(source=source).select_related("region", "segment")[:8],
         "letters": DeadLetter.objects.filter(source=source, state=DeadLetter.State.OPEN)[:4],
         "may_connect": may_connect,
-        "may_build": access.may(request.user, access.BUILD),
+        "may_build": access.may(request.user, access.BUILD, source),
         **more,
     }
     return page.render(request, "sources/detail.html", context, fragment="last", status=more.get("status", 200))

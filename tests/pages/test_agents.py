@@ -287,3 +287,20 @@ def test_the_metric_is_set_by_form(world, client, alice):
     assert client.post("/agents/inbound-intent/metric", form).status_code == 303
     assert Metric.objects.get().target == Decimal("12.5")
     assert entries("agent.changed")[0]["detail"]["metric"]["changed"]["outcome"] == ["meeting", "reply"]
+
+
+def test_past_draft_it_is_changed_by_its_people_and_those_who_may_publish(world, client, alice, person):
+    eve, dana, zoe = person("Eve", role="engineer"), person("Dana", role="ops"), person("Zoe", role="owner")
+    places = [f"/agents/inbound-intent/{part}" for part in PARTS if part != "policy"]
+
+    def answers(who):
+        client.force_login(who)
+        return {client.get(place).status_code for place in places}
+
+    assert answers(alice) == answers(dana) == {200}
+    assert answers(eve) == answers(zoe) == {403}
+    assert client.post(places[1], {"owner": zoe.pk, "why": "mine"}).status_code == 403
+    Agent.objects.filter(pk=world.agent.pk).update(deputy=eve)
+    assert answers(eve) == {200}
+    Agent.objects.filter(pk=world.agent.pk).update(deputy=None, stage="draft")
+    assert answers(eve) == {200}

@@ -3,7 +3,7 @@
 import pytest
 
 from agents import paging
-from agents.models import Incident
+from agents.models import Agent, Incident
 from audit.models import Entry
 from tests.deciding import furnish
 
@@ -77,3 +77,13 @@ def test_who_may_not_take_may_read(broken, client, bob, charlie):
             assert client.post(f"/incidents/{broken.pk}/{verb}").status_code == 403
             assert client.get(f"/incidents/{broken.pk}/{verb}").status_code == 405
     assert Incident.objects.get().state == "triggered"
+
+
+def test_is_taken_by_those_who_answer_for_it_whatever_their_role(broken, client, bob, person):
+    client.force_login(person("Zoe", role="owner"))
+    assert b"/take" not in client.get(f"/incidents/{broken.pk}").content
+    assert client.post(f"/incidents/{broken.pk}/take").status_code == 403
+    Agent.objects.update(deputy=bob)
+    client.force_login(bob)
+    assert b"/take" in client.get(f"/incidents/{broken.pk}").content
+    assert client.post(f"/incidents/{broken.pk}/take").status_code == 303

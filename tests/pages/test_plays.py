@@ -6,7 +6,7 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
-from agents.models import Play, PlayVersion, Region, Run
+from agents.models import Agent, Play, PlayVersion, Region, Run
 from audit.models import Entry
 from tests import making
 from tests.pages.arriving import arrive, event, source
@@ -168,3 +168,24 @@ def test_names_the_agents_that_choose_it_in_few_queries(client, mia, alice, box)
             text = client.get(path).content.decode()
         assert len(queries) <= 12, path
         assert path.endswith("edit") or 'href="/agents/agent-3"' in text
+
+
+def test_what_others_agents_work_with_is_changed_by_those_who_may_publish_them(client, person, alice, mia, box):
+    used = making.agent(making.play(box), alice, slug="inbound")
+    making.source("web")
+    places = ("/plays/greet/edit", "/sources/web/mapping")
+
+    def answers(who):
+        client.force_login(who)
+        return [client.get(place).status_code for place in places]
+
+    zoe = person("Zoe", role="owner")
+    assert answers(alice) == answers(person("Dana", role="ops")) == [200, 200]
+    assert answers(zoe) == [403, 403]
+    refused = client.post(places[0], form({}, version="1"))
+    assert refused.status_code == 403
+    assert "it is at work for Inbound (Alice owns it)" in refused.content.decode()
+    assert "/plays/greet/edit" not in client.get("/plays/greet").content.decode()
+    assert answers(person("Eve", role="engineer")) == [403, 200]
+    Agent.objects.filter(pk=used.pk).update(stage="draft")
+    assert answers(zoe) == [200, 200]

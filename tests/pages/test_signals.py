@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from agents.changes.source import set_mapping
 from agents.models import DeadLetter, Region, Signal
 from audit.models import Entry
+from tests import making
 from tests.pages.arriving import arrive, event, source
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +96,13 @@ class TestDeadLetters:
             client.post("/signals/dead/close", {"do": "discard", "letter": [self.b.pk]})
             assert says in client.get("/signals/dead").context["results"][0]["says"]
         assert Entry.objects.filter(verb="signal.discarded", actor=eve.actor).count() == 1
+
+    def test_of_a_source_that_anothers_agent_hears_are_not_an_owners_to_close(self, client, person, alice):
+        making.agent(making.play(making.sandbox()), alice)
+        said = {"do": "discard", "letter": [self.b.pk]}
+        for who, status in ((person("Zoe", role="owner"), 403), (alice, 303)):
+            client.force_login(who)
+            assert client.post("/signals/dead/close", said).status_code == status
 
     def test_nothing_ticked_is_said_and_a_rep_may_not(self, client, eve, bob):
         client.force_login(eve)
