@@ -56,14 +56,15 @@ def reject(approval_id: UUID, *, person: Person, binding: bytes, reason: str, no
 
 
 def take_back(approval_id: UUID, *, person: Person) -> bool:
-    """Undo one's own yes while the action has not left: it is rejected as a slip. False: too late."""
+    """Undo one's own yes while the action has not left: question and action are rejected as a slip. False: too late."""
     with transaction.atomic():
         approval = Approval.objects.select_for_update().get(pk=approval_id)
         if approval.state != "approved" or approval.decided_by_id != person.pk:
             return False
         if not _move(approval, "ready", "rejected", f"Taken back by {person.name}.", by=person.actor):
             return False
-        _record(approval, "action.rejected", person.actor, reason="taken back")
+        questions.take_back(approval, at=timezone.now())
+        _record(approval, "action.rejected", person.actor, reason=questions.TAKEN_BACK)
     return True
 
 

@@ -10,6 +10,9 @@ import orjson
 
 from approvals.models import Approval
 
+TAKEN_BACK = "taken-back"
+"""The reason of a no that was a yes at first."""
+
 
 class Question(NamedTuple):
     """What is asked, frozen. `binding` hashes all that a yes permits; the form posts it back."""
@@ -97,8 +100,7 @@ def close_due(at: datetime, *, limit: int = 500) -> list[Approval]:
     return due
 
 
-def withdraw(approval_ids: Sequence[UUID], *, why: str, at: datetime) -> int:
-    """Withdraw waiting questions, in the caller's transaction; how many."""
-    return Approval.objects.filter(pk__in=approval_ids, state="waiting").update(
-        state="withdrawn", decided_at=at, note=why
-    )
+def take_back(approval: Approval, *, at: datetime) -> None:
+    """Turn a yes into a no of the same person, in the caller's transaction, which holds its lock."""
+    approval.state, approval.reason, approval.decided_at = "rejected", TAKEN_BACK, at
+    approval.save(update_fields=["state", "reason", "decided_at"])

@@ -10,6 +10,7 @@ from django.utils.html import strip_tags
 
 from agents.models import Agent
 from approvals.models import Approval
+from approvals.questions import TAKEN_BACK
 
 REASONS = {
     "wrong-person": "Wrong person",
@@ -99,12 +100,14 @@ class Asked:
     @property
     def because(self) -> str:
         """The reason of a no, as it reads."""
-        return REASONS.get(self.approval.reason, self.approval.reason)
+        return {**REASONS, TAKEN_BACK: "Taken back"}.get(self.approval.reason, self.approval.reason)
 
     @property
     def verdict(self) -> str:
         """What became of the question, in a sentence; empty while it waits."""
         by = self.approval.decided_by.name if self.approval.decided_by else "Nobody"
+        if self.approval.reason == TAKEN_BACK:
+            return f"{by} took their yes back before it left, so nothing was sent."
         return {
             "approved": f"{by} said yes to exactly this.",
             "rejected": f"{by} said no: {self.because[:1].lower()}{self.because[1:]}.",

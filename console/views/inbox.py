@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
@@ -136,18 +137,22 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def approve_all(request: HttpRequest) -> HttpResponse:
     """A yes to each of those picked, which must be of one play and of low risk; each stands or falls by itself."""
-    picked = dict(one.partition(":")[::2] for one in request.POST.getlist("pick")[:SIZE])
-    found = list(Approval.objects.filter(pk__in=[pk for pk in picked if _uuid(pk)]))
+    picks = [one.partition(":")[::2] for one in request.POST.getlist("pick")[:SIZE]]
+    picked = {pk: binding for text, binding in picks if (pk := _uuid(text))}
+    found = list(Approval.objects.filter(pk__in=picked))
     if not found or len({one.question["play"] for one in found}) > 1 or any(one.risk != "low" for one in found):
         text = "Pick questions of one play and of low risk; decide the others one by one."
         return page.trouble(request, status=422, title="These can't be approved together.", text=text)
+    access.require(request.user, access.APPROVE)
     said, late = 0, []
     for one in found:
         try:
-            questions.approve(one.pk, person=signed_in(request), binding=_bytes(picked[str(one.pk)]))
+            questions.approve(one.pk, person=signed_in(request), binding=_bytes(picked[one.pk]))
             said += 1
         except Stale as stale:
             late.append(f"{Asked(stale.approval, None).sentence}: {stale.why}")
+        except PermissionDenied as refused:
+            late.append(f"{Asked(one, None).sentence}: {refused}")
     wake()
     if said:
         messages.success(request, f"Approved {said}. They leave in {questions.UNDO_SECONDS} s.")

@@ -111,7 +111,9 @@ def test_a_slip_is_taken_back_until_it_has_left(world, client, bob, person):
     assert client.post(f"/inbox/{first.pk}/take-back").status_code == 409
     client.force_login(bob)
     assert client.post(f"/inbox/{first.pk}/take-back").status_code == 303
-    assert action_of(first).state == "rejected"
+    first.refresh_from_db()
+    assert (first.state, first.reason, action_of(first).state) == ("rejected", "taken-back", "rejected")
+    assert "Bob took their yes back before it left" in client.get(f"/inbox/{first.pk}").content.decode()
     action = action_of(second)
     action.state = "sending"
     action.save(update_fields=["state"])
@@ -132,6 +134,18 @@ def test_several_at_once_each_stand_or_fall_alone(world, client, bob, person):
     Approval.objects.filter(pk=world.ask()[0].pk).update(risk="high")
     high = Approval.objects.get(risk="high")
     assert client.post("/inbox/approve", {"pick": f"{high.pk}:{bytes(high.binding).hex()}"}).status_code == 422
+
+
+def test_one_that_is_not_ones_own_to_answer_stops_none_of_the_others(world, client, bob):
+    asked = world.ask(3)
+    picks = [f"{str(one.pk).upper()}:{bytes(one.binding).hex()}" for one in asked]
+    Approval.objects.filter(pk=asked[1].pk).update(agent="built-by-bob")
+    Agent.objects.create(slug="built-by-bob", name="Bob's", job="-", built_by=bob)
+    client.force_login(bob)
+    text = client.post("/inbox/approve", {"pick": picks}, follow=True).content.decode()
+    assert "Approved 2." in text
+    assert "you built or edited it" in text
+    assert [action_of(one).state for one in asked] == ["ready", "waiting", "ready"]
 
 
 def test_who_may_not_answer_may_read_and_is_refused(world, client, charlie):
