@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 import orjson
 import rfc8785
+
+from agents.rules.text import ascii_domain
 
 EXACT = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -27,13 +30,19 @@ def payload_hash(payload: dict[str, Any]) -> bytes:
 
 
 def identity_hash(key: bytes, who: str) -> bytes:
-    """16 bytes that stand for a person: keyed BLAKE2b of the e-mail or name after NFKC, case folding and strip.
+    """16 bytes that stand for a person: keyed BLAKE2b of the e-mail or name after NFKC, case folding and strip; an
+    e-mail's domain in ASCII, as mail goes there.
 
     `key` is 1 to 64 secret bytes; ValueError for an empty or longer one, so that no hash is ever unkeyed.
     """
     if not key:
         raise ValueError("identity_hash needs a key")
-    normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", who).casefold()).strip()
+    plain = unicodedata.normalize("NFKC", who).strip()
+    normal = unicodedata.normalize("NFKC", plain.casefold()).strip()
+    domain = plain.rpartition("@")[2]
+    if "@" in plain and not domain.isascii():
+        with suppress(ValueError):
+            normal = f"{normal.rpartition('@')[0]}@{ascii_domain(domain)}"
     return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16, key=key).digest()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import idna
+
 MAX_TEXT = 200
 EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 # fmt: off
@@ -37,8 +39,23 @@ def as_label(fact: Any, limit: int = MAX_TEXT) -> str:
 
 
 def as_email(fact: Any) -> str | None:
-    """The address in lower case, or None when it is not one. Cheap: looks at its shape only."""
+    """The address in lower case, its domain as mail goes there, or None when it is not one. Looks at its shape only."""
     if not isinstance(fact, str) or len(fact) > 254:
         return None
     address = fact.strip().lower()
-    return address if EMAIL.fullmatch(address) else None
+    if not EMAIL.fullmatch(address):
+        return None
+    name, _, domain = address.rpartition("@")
+    try:
+        return f"{name}@{ascii_domain(domain)}"
+    except ValueError:
+        return None
+
+
+def ascii_domain(domain: str) -> str:
+    """The domain in lower-case ASCII: bücher.example is xn--bcher-kva.example. ValueError when it is none (IDNA)."""
+    if domain.isascii():
+        return domain.lower()
+    if len(domain) > 254:
+        raise ValueError("a domain has at most 254 characters")
+    return idna.encode(domain, uts46=True, std3_rules=True).decode()

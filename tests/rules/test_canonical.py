@@ -47,6 +47,9 @@ def test_identity_is_one_person_however_written_and_keyed():
     assert identity_hash(key, " ANA@Acme.example ") == identity_hash(key, "ana@acme.example")
     assert identity_hash(key, "\uff21na@acme.example") == identity_hash(key, "ana@acme.example")
     assert identity_hash(key, "STRASSE") == identity_hash(key, "straße")
+    assert identity_hash(key, "ana\uff20B\u00dcCHER.example") == identity_hash(key, "ana@xn--bcher-kva.example")
+    assert identity_hash(key, "ana@stra\u00dfe.example") != identity_hash(key, "ana@strasse.example")
+    assert identity_hash(key, "ana@\u00fc_!.example") != identity_hash(key, "ana@\u00fc_?.example")
     assert identity_hash(b"other" * 4, "ana@acme.example") != identity_hash(key, "ana@acme.example")
     for bad in (b"", b"k" * 65):
         with pytest.raises(ValueError):

@@ -161,10 +161,22 @@ def test_email_is_a_note_with_an_account_and_a_source_of_one_without():
     assert "left out" in kept.notes[0]
     assert mapped({}, {"id": "1", "email": "Ana@Acme.example"}).account == "acme.example"
     assert mapped({}, {"id": "1", "email": "ana@gmail.com"}).account == "ana@gmail.com"
+    for written in ("ana@b\u00fccher.example", "Ana@XN--bcher-kva.example"):
+        assert mapped({}, {"id": "1", "email": written}).email == "ana@xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize(
-    "address", ["a b@x.example", "a@x", "@x.example", "a@@x.example", "a@x.example\nBcc: b@x.example", "a@.example", 7]
+    "address",
+    [
+        "a b@x.example",
+        "a@x",
+        "@x.example",
+        "a@@x.example",
+        "a@x.example\nBcc: b@x.example",
+        "a@.example",
+        "a@\u00fc_.example",
+        7,
+    ],
 )
 def test_shapes_that_are_no_address(address):
     assert mapped({}, {"id": "1", "account": "a", "email": address}).email is None
