@@ -1,6 +1,7 @@
 """Incidents, and the paging of owner, then deputy, then admins, by its own mail, never through a connection."""
 
 import logging
+from collections import Counter
 from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 NEXT_AFTER = timedelta(minutes=10)
 """How long each person has before the next one is told."""
+AGAIN_AFTER = timedelta(hours=1)
+"""How long it rests before somebody who was told already is told again: until someone takes it."""
 GOOD_WITHIN = timedelta(days=30)
 GOOD_AMONG = 10_000
 
@@ -124,8 +127,8 @@ def page_due() -> int:
     """
     Tell the next person of each incident whose time has come; how many were told.
 
-    The row is claimed before the mail goes and the page is recorded after, so a crash between delays one page by
-    NEXT_AFTER and never sends it twice; a mail that fails is kept as such, and the one after is told at once.
+    The row is claimed before the mail goes and the page is recorded after, so after a crash between the same person is
+    told NEXT_AFTER later; a mail that fails is kept as such, and whoever was not told yet is told at once.
     """
     told = 0
     due = Incident.objects.filter(state="triggered", next_page_at__lte=timezone.now()).values_list("pk", flat=True)[:50]
@@ -139,18 +142,37 @@ def page_due() -> int:
             )
             if incident is None:
                 continue
-            people = chain(incident)
-            person = people[incident.pages_sent] if incident.pages_sent < len(people) else None
+            people, times = chain(incident), _times_told(incident)
+            person = _next(people, times)
             incident.pages_sent += 1
-            incident.next_page_at = timezone.now() + NEXT_AFTER if person else None
+            incident.next_page_at = None
+            if person is not None:
+                times[person.pk] += 1
+                following = _next(people, times)
+                anew = following is not None and not times[following.pk]
+                incident.next_page_at = timezone.now() + (NEXT_AFTER if anew else AGAIN_AFTER)
             incident.save(update_fields=["pages_sent", "next_page_at"])
         if person is not None:
-            following = people[incident.pages_sent] if incident.pages_sent < len(people) else None
-            told += _tell(incident, person, following)
+            told += _tell(incident, person, following, anew=anew)
     return told
 
 
-def _tell(incident: Incident, person: Person, following: Person | None) -> int:
+def next_of(incident: Incident) -> Person | None:
+    """Who is told next unless someone takes it; None when there is nobody to tell."""
+    return _next(chain(incident), _times_told(incident)) if incident.next_page_at else None
+
+
+def _times_told(incident: Incident) -> Counter[int]:
+    """How often each person was told of it, by id."""
+    return Counter(incident.pages.values_list("person_id", flat=True))
+
+
+def _next(people: list[Person], times: Counter[int]) -> Person | None:
+    """The first of those told least often: a new owner at once, and from the top when everybody was told."""
+    return min(people, key=lambda person: times[person.pk], default=None)
+
+
+def _tell(incident: Incident, person: Person, following: Person | None, *, anew: bool) -> int:
     error = kind = ""
     try:
         page_mail(incident, person, following=following).send()
@@ -160,7 +182,7 @@ def _tell(incident: Incident, person: Person, following: Person | None) -> int:
     with transaction.atomic():
         Page.objects.create(incident=incident, person=person, sent_at=timezone.now(), error=error)
         record(_line("incident.paged", incident, "worker:paging", person=person.actor, error=kind))
-        if error:
+        if error and anew:
             Incident.objects.filter(pk=incident.pk, state="triggered").update(next_page_at=timezone.now())
     return 1
 

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_GET, require_POST
 from agents import access, paging
 from agents.aftermath import aftermath
 from agents.models import Incident
-from approvals.models import Person
 from audit.timeline import Filters, timeline
 from console.told import told
 from console.views import page
@@ -59,15 +58,9 @@ def _context(request: HttpRequest, one: Incident) -> dict[str, Any]:
         "good_run_href": address("run", one.last_good_run) if one.last_good_run else "",
         "since": aftermath(one.opened_at, agent=one.agent, connection_=one.connection),
         "pages": list(one.pages.select_related("person")),
-        "next": _next(one) if one.state == "triggered" else None,
+        "next": paging.next_of(one) if one.state == "triggered" else None,
         "timeline": told(timeline(Filters(subject=f"incident:{one.pk}"), limit=100)),
     }
-
-
-def _next(one: Incident) -> Person | None:
-    """Who is told next unless someone takes it; None when everybody was."""
-    people = paging.chain(one)
-    return people[one.pages_sent] if one.next_page_at and one.pages_sent < len(people) else None
 
 
 @require_POST
@@ -86,9 +79,11 @@ def escalate(request: HttpRequest, pk: int) -> HttpResponse:
     one = _to_change(request, pk)
     if one.state != "triggered":
         return _first(request, one)
-    person = _next(one)
+    person = paging.next_of(one)
     if person is None:
-        return page.trouble(request, status=409, title="Nobody is left to tell.", text="Everyone in line was paged.")
+        return page.trouble(
+            request, status=409, title="Nobody is left to tell.", text="Name an owner or an admin first."
+        )
     paging.escalate(one, person=signed_in(request))
     messages.success(request, f"{person.name} is told within seconds.")
     return page.redirect(request, "incident", pk)

@@ -81,7 +81,7 @@ def test_a_broken_connection_is_mailed_to_the_owner_and_then_to_the_deputy(
         assert "Crm fails" in part
         assert f"an agent of yours uses {connection.name}" in part
         assert "Unless somebody takes it, Bob is told at" in part
-    assert "Nobody else is left to tell." in parts(to(mailbox, bob, one)[0], "plain")
+    assert "Unless somebody takes it, Alice is told at" in parts(to(mailbox, bob, one)[0], "plain")
     assert [len(to(mailbox, person, one)) for person in (alice, bob)] == [1, 1]
     assert agent.slug not in text
 

@@ -1,9 +1,11 @@
 """Incidents: who has it, who is told next, and that of two who take it one is first."""
 
 import pytest
+from django.utils import timezone
 
 from agents import paging
-from agents.models import Agent, Incident
+from agents.changes.agent import hand_over
+from agents.models import Agent, Incident, Page
 from audit.models import Entry
 from tests.deciding import furnish
 
@@ -32,7 +34,23 @@ def test_says_what_broke_whose_it_is_and_who_is_next(broken, client, dana):
     assert "paged Alice about" in text
     assert client.post(f"/incidents/{broken.pk}/escalate").status_code == 303
     assert paging.page_due() == 1
-    assert client.post(f"/incidents/{broken.pk}/escalate").status_code == 409
+    assert paging.page_due() == 0, "everybody was told: the line begins again, but not at once"
+    broken.refresh_from_db()
+    assert broken.next_page_at - timezone.now() > paging.NEXT_AFTER
+    text = " ".join(client.get(f"/incidents/{broken.pk}").content.decode().split())
+    assert "Nobody has taken this yet; Alice is told" in text
+
+
+def test_a_new_owner_is_told_and_nobody_is_skipped(broken, alice, dana, person):
+    def told_now():
+        Incident.objects.update(next_page_at=timezone.now())
+        paging.page_due()
+        return Page.objects.latest("id").person
+
+    assert told_now() == alice
+    zoe = person("Zoe", role="owner")
+    hand_over(broken.agent, actor="cli", owner=zoe, why="Alice left")
+    assert [told_now() for _ in range(4)] == [zoe, dana, zoe, dana]
 
 
 def test_take_is_one_tap_and_the_second_is_told_who_was_first(broken, client, alice, dana):
