@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,11 +12,11 @@ from django.db.models import Max
 from django.utils import timezone
 
 from agents import paging, pauses, questions
-from agents.connectors import CannotTell, Found, NotFound
+from agents.connectors import CannotTell, Connector, Found, NotFound
 from agents.loop.hot import hot
 from agents.loop.render import ASK_HOURS
 from agents.models import Agent, Connection, Play
-from agents.registry import ConnectionNow, Snapshot, snapshot
+from agents.registry import snapshot
 from agents.rules.metrics import is_failing
 from audit.entries import Line, append
 from audit.ids import floor_id
@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 ACTOR = "worker:watchdog"
 LOOKUP_GRACE_SECONDS = 60
 """Past `flight_until`, before a far side's "not found" is believed; more where its connector says so."""
+LOOKUPS = 100
+"""How many unknowns one round looks at."""
+LOOKUPS_AT_ONCE = 10
+LOOKUP_SECONDS = 10.0
+"""For all look-ups of a round together: paging waits for them."""
 MIN_SAMPLE = 10
 FAILURE_WINDOW = timedelta(hours=1)
 WAITS = timedelta(hours=2 * ASK_HOURS)
@@ -42,14 +47,20 @@ WHERE id IN (SELECT id FROM agents_action WHERE state = 'sending' AND flight_unt
 RETURNING id, run_id, attempt
 """
 UNKNOWN = """
-SELECT id, run_id, attempt, connection_id, extract(epoch FROM clock_timestamp() - flight_until) FROM agents_action
-WHERE state = 'unknown' AND attempt IS NOT NULL AND connection_id = ANY(%s) ORDER BY id LIMIT 100
+SELECT a.id, a.run_id, a.attempt, a.connection_id,
+    (SELECT count(*) FROM agents_attempt t WHERE t.action_id = a.id AND t.verdict = 'unknown')
+FROM agents_action a JOIN unnest(%s::bigint[], %s::float8[]) AS c (id, grace) ON c.id = a.connection_id
+WHERE a.state = 'unknown' AND a.attempt IS NOT NULL
+    AND a.flight_until < clock_timestamp() - c.grace * '1 second'::interval
+ORDER BY a.id <= %s, a.id LIMIT %s
 """
+"""Those after the last one looked at come first, so that those nobody can tell of keep nobody waiting."""
 RESOLVE = """
 UPDATE agents_action SET state = %s, why = %s, not_before = clock_timestamp(),
     settled_at = CASE WHEN %s = 'delivered' THEN clock_timestamp() END
 WHERE id = %s AND state = 'unknown' AND attempt = %s
 """
+_last_looked_at = UUID(int=0)
 WORK = """
 SELECT EXISTS (SELECT FROM agents_signal WHERE state = 'new')
     OR EXISTS (SELECT FROM unnest(%s::bigint[]) c(id) WHERE EXISTS (
@@ -113,48 +124,79 @@ def _overdue() -> None:
 
 def _resolve_unknown() -> None:
     """What the connector declares: same key again, or ask the far side; else it waits for a person."""
+    global _last_looked_at
     with hot.transaction() as cursor:
         now = snapshot(cursor)
-        able = [
-            one.id
-            for one in now.connections.values()
-            if one.connector and (one.connector.idempotent or one.connector.lookup_after is not None)
-        ]
-        rows = cursor.execute(UNKNOWN, [able]).fetchall()
-    for id_, run, attempt, connection_id, since in rows:
-        verdict = _verdict(now, id_, connection_id, float(since or 0))
-        if verdict is None:
+        able = {
+            one.id: one.connector for one in now.connections.values() if one.connector and _grace(one.connector) >= 0
+        }
+        graces = [_grace(connector) for connector in able.values()]
+        rows = cursor.execute(UNKNOWN, [list(able), graces, _last_looked_at, LOOKUPS]).fetchall()
+    _last_looked_at = rows[-1][0] if rows else UUID(int=0)
+    answers = asyncio.run(_ask([(able[row[3]], row[0]) for row in rows if not able[row[3]].idempotent]))
+    for id_, run, attempt, _, unknowns in rows:
+        resolved = _resolved(answers.get(id_), again=unknowns > 1)
+        if resolved is None:
             continue
-        state, why = verdict
+        state, why = resolved
         with hot.transaction() as cursor:
             if cursor.execute(RESOLVE, [state, why, state, id_, attempt]).rowcount:
                 append(cursor, [_line("action.resolved", id_, run, attempt=str(attempt), state=state, why=why)])
 
 
-def _verdict(now: Snapshot, action: UUID, connection_id: int, since: float) -> tuple[str, str] | None:
-    one: ConnectionNow = now.connections[connection_id]
-    connector = one.connector
-    assert connector is not None
+def _grace(connector: Connector) -> float:
+    """Seconds past `flight_until` after which an unknown can be resolved; -1 where only a person can."""
     if connector.idempotent:
-        return ("ready", "The far side knows the key: sent again under the same one.") if since > 0 else None
-    assert connector.lookup_after is not None
-    if since < max(LOOKUP_GRACE_SECONDS, connector.lookup_after):
-        return None
-    answer = asyncio.run(_ask(one, action))
-    if isinstance(answer, Found):
-        return "delivered", "The far side has it."
-    if isinstance(answer, NotFound):
-        return "ready", "The far side does not have it: sent once more."
-    log.info("an unknown action stays so: %s", answer.detail)
+        return 0.0
+    return -1.0 if connector.lookup_after is None else max(LOOKUP_GRACE_SECONDS, connector.lookup_after)
+
+
+def _resolved(answer: Found | NotFound | CannotTell | None, *, again: bool) -> tuple[str, str] | None:
+    """State and why; None while it stays unknown. `again`: it was sent once more already, so a person says."""
+    match answer:
+        case None:
+            return "ready", "The far side knows the key: sent again under the same one."
+        case Found():
+            return "delivered", "The far side has it."
+        case NotFound() if not again:
+            return "ready", "The far side does not have it: sent once more."
+        case NotFound():
+            log.info("an action that the far side does not have was sent once more already")
+        case CannotTell():
+            log.info("an unknown action stays so: %s", answer.detail)
     return None
 
 
-async def _ask(one: ConnectionNow, action: UUID) -> Found | NotFound | CannotTell:
-    assert one.connector is not None
+async def _ask(asked: list[tuple[Connector, UUID]]) -> dict[UUID, Found | NotFound | CannotTell]:
+    """What the far sides say within LOOKUP_SECONDS, LOOKUPS_AT_ONCE asked at a time of each; who is late can't tell."""
+    if not asked:
+        return {}
+    connectors = {id(connector): connector for connector, _ in asked}
+    turns = {key: asyncio.Semaphore(LOOKUPS_AT_ONCE) for key in connectors}
+
+    async def ask(connector: Connector, action: UUID) -> Found | NotFound | CannotTell:
+        async with turns[id(connector)]:
+            return await connector.lookup(action)
+
+    await _close(connectors.values())
+    tasks = [asyncio.create_task(ask(connector, action)) for connector, action in asked]
     try:
-        return await one.connector.lookup(action)
+        await asyncio.wait(tasks, timeout=LOOKUP_SECONDS)
+        for task in tasks:
+            task.cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
     finally:
-        await one.connector.close()
+        await _close(connectors.values())
+    return {
+        action: CannotTell(f"no answer: {type(answer).__name__}") if isinstance(answer, BaseException) else answer
+        for (_, action), answer in zip(asked, answers, strict=True)
+    }
+
+
+async def _close(connectors: Iterable[Connector]) -> None:
+    """A connection that one event loop opened is of no use to another."""
+    for connector in connectors:
+        await connector.close()
 
 
 def _lift_pauses() -> None:
