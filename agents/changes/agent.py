@@ -56,6 +56,7 @@ def create_agent(
 ) -> Agent:
     """A new draft, its slug made of its name. ValidationError by field."""
     agent = Agent(name=name, job=job, owner=owner, deputy=deputy, built_by=built_by, slug=_slug(name))
+    _check_deputy(agent)
     agent.full_clean(exclude=("scorecard", "choices"))
     with transaction.atomic():
         agent.save()
@@ -71,6 +72,8 @@ def change_agent(agent: Agent, *, actor: str, seen: str = "", **details: Any) ->
         check(seen, before, subject=f"agent:{agent.slug}")
         for name, value in details.items():
             setattr(agent, name, value)
+        if "deputy" in details:
+            _check_deputy(agent)
         agent.full_clean(exclude=("scorecard", "choices"))
         detail = changed(before, details_of(agent))
         if detail:
@@ -163,6 +166,11 @@ def _slug(name: str) -> str:
     slug = slugify(name)[:70] or "agent"
     taken = set(Agent.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
     return next(one for n in range(1, len(taken) + 2) if (one := slug if n == 1 else f"{slug}-{n}") not in taken)
+
+
+def _check_deputy(agent: Agent) -> None:
+    if agent.deputy is not None and not agent.deputy.is_active:
+        raise ValidationError({"deputy": f"{agent.deputy.name} is no longer active: name someone who is."})
 
 
 def _who(pk: int | None) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from agents.changes.seen import changed, check
 from agents.models import Agent, Stage
@@ -16,11 +17,16 @@ PRIVATE = ("name", "email")
 
 
 class StillOwns(Exception):
-    """The person is accountable for `agents`: they are handed over first."""
+    """The person owns, or stands in for the owner of, `agents`: others are named first."""
 
-    def __init__(self, agents: list[Agent]) -> None:
+    def __init__(self, person: Person, agents: list[Agent]) -> None:
         self.agents = agents
-        super().__init__(f"They still own {', '.join(agent.name for agent in agents)}: hand over first.")
+        owned, deputised = (
+            ", ".join(agent.name for agent in agents if (agent.owner_id == person.pk) is owns) for owns in (True, False)
+        )
+        says = [f"They still own {owned}: hand over first."] if owned else []
+        says += [f"They are the deputy for {deputised}: name another."] if deputised else []
+        super().__init__(" ".join(says))
 
 
 def parts(person: Person) -> dict[str, Any]:
@@ -29,8 +35,10 @@ def parts(person: Person) -> dict[str, Any]:
 
 
 def owned(person: Person) -> list[Agent]:
-    """The agents past draft that would be left without an owner."""
-    return list(Agent.objects.filter(owner=person).exclude(stage__in=(Stage.DRAFT, Stage.RETIRED)))
+    """The agents past draft that would be left without an owner or a deputy."""
+    return list(
+        Agent.objects.filter(Q(owner=person) | Q(deputy=person)).exclude(stage__in=(Stage.DRAFT, Stage.RETIRED))
+    )
 
 
 def create_person(*, actor: str, email: str, name: str, role: str, time_zone: str = "UTC") -> Person:
@@ -73,7 +81,7 @@ def close_person(person: Person, *, actor: str) -> Person:
     """
     End their signing in, at once, on every device.
 
-    StillOwns while they own agents past draft; ValidationError for oneself or the last admin.
+    StillOwns while they are owner or deputy of agents past draft; ValidationError for oneself or the last admin.
     """
     try:
         with transaction.atomic():
@@ -84,14 +92,14 @@ def close_person(person: Person, *, actor: str) -> Person:
             if admins == {one.pk}:
                 raise ValidationError("Nobody else is an admin: make someone one first.")
             if agents := owned(one):
-                raise StillOwns(agents)
+                raise StillOwns(one, agents)
             if one.is_active:
                 one.is_active = False
                 one.save(update_fields=["is_active"])
                 record(Line("person.closed", one.actor, actor))
     except IntegrityError:
         # An agent became theirs between the look and the commit; the database refused.
-        raise StillOwns(owned(person)) from None
+        raise StillOwns(person, owned(person)) from None
     return one
 
 

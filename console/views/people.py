@@ -127,13 +127,8 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
         return page.redirect(request, "person", pk)
     try:
         changes.close_person(one, actor=actor)
-    except changes.StillOwns:
-        return _page(
-            request,
-            one,
-            PersonForm(initial=changes.parts(one)),
-            f"{one.name} still answers for agents: hand them over first.",
-        )
+    except changes.StillOwns as error:
+        return _page(request, one, PersonForm(initial=changes.parts(one)), str(error))
     except ValidationError as error:
         return _page(request, one, PersonForm(initial=changes.parts(one)), " ".join(error.messages))
     messages.success(request, f"{one.name} can no longer sign in. What they did stays in the record.")

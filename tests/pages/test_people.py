@@ -5,14 +5,17 @@ import re
 
 import pytest
 from django.core import mail
+from django.core.exceptions import ValidationError
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
+from agents.changes.agent import change_agent
 from agents.models import Agent
 from approvals.models import Person
 from audit.models import Entry
 from tests import making
 from tests.conftest import PASSWORD
+from tests.deciding import furnish
 
 pytestmark = pytest.mark.django_db
 LINK = re.compile(r"http\S+(/password/reset/[\w-]+/[\w-]+)")
@@ -141,7 +144,7 @@ def test_an_owner_hands_over_before_they_are_closed(client, ada, bob, alice, age
     answer = client.post(f"/people/{alice.pk}/switch", {"on": "no"})
     text = answer.content.decode()
     assert answer.status_code == 422
-    assert "still answers for agents" in text
+    assert "They still own " in text
     assert f'href="/agents/{agent.slug}/owner"' in text
     alice.refresh_from_db()
     assert alice.is_active
@@ -176,3 +179,18 @@ def test_lists_who_answers_for_what_in_few_queries(client, ada, alice, bob, agen
     rows = {one.name: (owns, deputises) for one, owns, deputises in page.context["rows"]}
     assert rows["Alice"] == ([agent], [])
     assert rows["Bob"] == ([], [agent])
+
+
+def test_a_deputy_is_someone_active_and_is_replaced_before_they_leave(client, ada, alice, bob):
+    agent = furnish(alice, deputy=bob).agent
+    client.force_login(ada)
+    answer = client.post(f"/people/{bob.pk}/switch", {"on": "no"})
+    assert "They are the deputy for Inbound intent: name another." in answer.content.decode()
+    bob.refresh_from_db()
+    assert bob.is_active
+    change_agent(agent, actor="cli", deputy=None)
+    client.post(f"/people/{bob.pk}/switch", {"on": "no"})
+    bob.refresh_from_db()
+    assert not bob.is_active
+    with pytest.raises(ValidationError, match="Bob is no longer active"):
+        change_agent(agent, actor="cli", deputy=bob)
