@@ -9,6 +9,7 @@ from agents import access
 from agents.models import Account, Action, ContactLock, DoNotContact, Outcome, Run, Signal
 from agents.rules.history import facts
 from console.views import page
+from console.views.search import begins
 
 RECENT = 12
 
@@ -19,7 +20,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     sought = request.GET.get("q", "").strip()[:80]
     found: QuerySet[Account] = Account.objects.select_related("region", "segment")
     if sought:
-        found = found.filter(key__startswith=sought.lower())
+        found = found.filter(begins(sought))
     context = {"rows": list(found.order_by("-last_seen", "-id")[:100]), "q": sought}
     return page.render(request, "accounts/list.html", context, fragment="rows")
 

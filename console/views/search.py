@@ -90,9 +90,14 @@ def _scopes(text: str) -> QuerySet[Any, Any]:
 
 def _accounts(text: str) -> list[Account]:
     recent = Account.objects.order_by("-last_seen", "-id").values("pk")[:RECENT]
-    by_key = Account.objects.filter(key__startswith=text.lower()).order_by().values("pk")[:MOST]
+    by_key = Account.objects.filter(begins(text)).order_by().values("pk")[:MOST]
     by_name = Account.objects.filter(pk__in=recent, name__icontains=text).order_by().values("pk")[:MOST]
     return list(Account.objects.filter(Q(pk__in=by_key) | Q(pk__in=by_name))[:MOST])
+
+
+def begins(text: str) -> Q:
+    """Accounts whose key begins with it, in any case: by the index on the key in upper case."""
+    return Q(key__istartswith=text)
 
 
 def _by_external_id(text: str) -> list[Found]:

@@ -1,12 +1,13 @@
 """Search: what a person may see, by name, by id, by the sender's own id, at a cost that does not grow."""
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from agents.loop.intake import external_hash
-from agents.models import Seen
+from agents.models import Account, Seen
 from audit.models import Entry
+from console.views.search import begins
 from tests.deciding import action_of, furnish
 
 
@@ -29,6 +30,17 @@ def test_names_lead_to_their_pages(world, client, bob):
     assert hrefs(client, "ACME.ex") == hrefs(client, "acme") == ["/accounts/acme.example"]
     assert "/audit" in hrefs(client, "audi")
     assert hrefs(client, "nothing is called so") == []
+
+
+def test_accounts_are_found_in_any_case_by_an_index(world, client, bob):
+    world.ask(account="ACME-1")
+    client.force_login(bob)
+    for text in ("ACME", "acme-", "Acme"):
+        assert "/accounts/ACME-1" in hrefs(client, text)
+        assert "/accounts/ACME-1" in client.get("/accounts", {"q": text}).content.decode()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "agents_account_key_upper" in Account.objects.filter(begins("acme")).order_by().explain()
 
 
 def test_an_id_leads_to_what_bears_it(world, client, bob):
