@@ -1,6 +1,7 @@
 """Celery tasks: each parses, looks up and makes one call. A message is only a wake-up; PostgreSQL is the truth."""
 
 import asyncio
+import contextlib
 import logging
 import mmap
 import os
@@ -23,6 +24,8 @@ from agents.loop.hot import hot
 
 log = logging.getLogger(__name__)
 
+SWEPT, SWEPT_SECONDS = "signalbox:swept", 30
+"""Redis key that is there for so long after a sweep."""
 PENDING = "signalbox:wake"
 """Set while a wake-up is on its way, so that one is enough for all who want one."""
 PENDING_SECONDS = 2
@@ -123,9 +126,11 @@ def work() -> None:
 
 @shared_task(name="agents.tasks.sweep")
 def sweep() -> None:
-    """Find what stalled and set it moving again."""
+    """Find what stalled and set it moving again; SWEPT says that beat and its worker live."""
     if watchdog.sweep():
         wake()
+    with contextlib.suppress(redis.RedisError):
+        _client().set(SWEPT, b"1", ex=SWEPT_SECONDS)
 
 
 @shared_task(name="agents.tasks.page")

@@ -20,11 +20,12 @@ HEARTBEAT_SECONDS = 15
 
 @heartbeat_sent.connect(weak=False)
 def say_alive(sender: Any, **kwargs: Any) -> None:
-    """Renew this worker's key in Redis, which `/health/ready` looks for."""
+    """Renew this worker's key in Redis, its queues in it, which `/health/ready` looks for."""
     from console.health import BEAT_OF_WORKER
 
     with contextlib.suppress(redis.RedisError):
-        _heartbeats().set(BEAT_OF_WORKER + sender.eventer.hostname, 1, ex=HEARTBEAT_SECONDS)
+        queues = ",".join(app.amqp.queues.consume_from)
+        _heartbeats().set(BEAT_OF_WORKER + sender.eventer.hostname, queues, ex=HEARTBEAT_SECONDS)
 
 
 def _heartbeats() -> redis.Redis:

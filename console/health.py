@@ -14,6 +14,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from agents.tasks import SWEPT, SWEPT_SECONDS
 from audit import seal
 
 BEAT_OF_WORKER = "signalbox:worker:"
@@ -82,12 +83,19 @@ def _redis() -> str:
 
 def _workers() -> str:
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
-        names = [
-            key.decode().removeprefix(BEAT_OF_WORKER) for key in client.scan_iter(f"{BEAT_OF_WORKER}*", count=1000)
-        ]
-    if not names:
-        raise NotReady("no worker has been heard of in the last 15 s")
-    return ", ".join(sorted(names))
+        keys = sorted(client.scan_iter(f"{BEAT_OF_WORKER}*", count=1000))
+        queues = client.mget(keys) if keys else []
+    if not any(b"loop" in (served or b"").split(b",") for served in queues):
+        raise NotReady("no worker of the queue loop has been heard of in the last 15 s")
+    return ", ".join(key.decode().removeprefix(BEAT_OF_WORKER) for key in keys)
+
+
+def _sweeper() -> str:
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+        left = client.ttl(SWEPT)
+    if left < 0:
+        raise NotReady(f"nothing was swept in the last {SWEPT_SECONDS} s: beat or its worker is away")
+    return f"swept {SWEPT_SECONDS - left} s ago"
 
 
 def _sealer() -> str:
@@ -103,5 +111,6 @@ QUESTIONS: dict[str, Callable[[], str]] = {
     "migrations": _migrations,
     "redis": _redis,
     "workers": _workers,
+    "sweeper": _sweeper,
     "sealer": _sealer,
 }
