@@ -1,10 +1,7 @@
 """Months of a growing table: tables keyed by a UUIDv7 and range-partitioned on it.
 
-A migration makes the table with `partition by range (id)` and then its first months, either by
-
-    migrations.RunSQL(partition_sql("agents_signal"), migrations.RunSQL.noop)
-
-or by `make_partitions` in a RunPython. Housekeeping calls `ensure_partitions` from then on. Each table also has a
+A migration makes the table with `partition by range (id)` and then its first months by `make_partitions` in a
+RunPython. Housekeeping calls `ensure_partitions` from then on. Each table also has a
 default partition, so a row outside every month (a clock gone wrong, housekeeping not run) is kept, not refused.
 """
 
@@ -45,14 +42,6 @@ def make_partitions(cursor: Any, table: str, *, start: date | None = None, month
         made.append(name)
     cursor.execute(f"set lock_timeout = '{lock_timeout}'")
     return made
-
-
-def partition_sql(table: str, *, start: date | None = None, months: int = 6) -> str:
-    """The statements of `make_partitions` as one script for RunSQL; `start` defaults to last month.
-
-    Without guard: for tables whose rows may change.
-    """
-    return ";\n".join(sql for _, sql in _statements(table, start=start or _month(_today(), -1), months=months))
 
 
 def ensure_partitions(cursor: Any, *, today: date | None = None) -> list[str]:

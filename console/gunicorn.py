@@ -2,9 +2,7 @@
 
 import ctypes
 import os
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from console import env
@@ -43,18 +41,3 @@ def post_fork(server: Any, worker: Any) -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE)
         mallopt(M_ARENA_MAX, 2)
-
-
-def post_worker_init(worker: Any) -> None:
-    """Tell streams when the worker is asked to stop."""
-    from console.stopping import stopping
-
-    ordinary = signal.getsignal(signal.SIGTERM)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-        if callable(ordinary):
-            ordinary(number, frame)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.siginterrupt(signal.SIGTERM, False)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.changes.seen import changed, check
-from agents.connectors import Answer, ConfigError, Field, Verdict
+from agents.connectors import Answer, ConfigError, Verdict
 from agents.connectors import registry as connectors
 from agents.models import Connection
 from agents.registry import make_connector
@@ -136,11 +136,6 @@ def _ask(connection: Connection) -> Answer:
             await connector.close()
 
     return asyncio.run(ask())
-
-
-def fields_of(kind: str) -> tuple[Field, ...]:
-    """What the connector of `kind` asks for; none for an unknown one."""
-    return connectors[kind].fields if kind in connectors else ()
 
 
 def _check(one: Connection) -> None:
