@@ -230,22 +230,23 @@ def _watch_connections() -> None:
 def _watch_agents() -> None:
     """An agent whose actions fail more often than its metric accepts: one incident."""
     for agent in Agent.objects.filter(stage__in=("supervised", "autonomous"), metric__isnull=False).select_related(
-        "metric"
+        "metric", "policy"
     ):
-        failed, total = _rates(agent, _since(agent.incidents))
+        hours = int(agent.policy.spec.get("failure_rate_window") or 24) if agent.policy else 24
+        failed, total = _rates(agent, _since(agent.incidents, timedelta(hours=hours)))
         if is_failing(failed, total, float(agent.metric.acceptable_failure_rate) / 100, MIN_SAMPLE):
             cause = (
-                f"{agent.name} failed {failed} of {total} actions in the last hour; "
+                f"{agent.name} failed {failed} of {total} actions in the last {hours} h; "
                 f"{agent.metric.acceptable_failure_rate.normalize():f} % are accepted"
             )
             paging.open_incident("failure_rate", cause, actor=ACTOR, agent=agent)
 
 
-def _since(incidents: Any) -> datetime:
-    """From when on failures count: an hour back, and nothing from before someone called it resolved."""
+def _since(incidents: Any, window: timedelta = FAILURE_WINDOW) -> datetime:
+    """From when on failures count: `window` back, and nothing from before someone called it resolved."""
     resolved = incidents.filter(state="resolved").aggregate(at=Max("resolved_at"))["at"]
-    window = timezone.now() - FAILURE_WINDOW
-    return max(window, resolved) if resolved else window
+    begins = timezone.now() - window
+    return max(begins, resolved) if resolved else begins
 
 
 def _rates(agent: Agent, since: datetime) -> tuple[int, int]:

@@ -1,11 +1,13 @@
 """Incidents: who has it, who is told next, and that of two who take it one is first."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from agents import paging
+from agents import paging, watchdog
 from agents.changes.agent import hand_over
-from agents.models import Agent, Incident, Page
+from agents.models import Action, Agent, Incident, Page
 from audit.models import Entry
 from tests.deciding import furnish
 
@@ -95,6 +97,16 @@ def test_who_may_not_take_may_read(broken, client, bob, charlie):
             assert client.post(f"/incidents/{broken.pk}/{verb}").status_code == 403
             assert client.get(f"/incidents/{broken.pk}/{verb}").status_code == 405
     assert Incident.objects.get().state == "triggered"
+
+
+def test_failures_count_over_the_window_of_the_policy(alice, workspace):
+    world = furnish(alice, spec={"clauses": [{"id": "c", "say": "ask"}], "failure_rate_window": 6})
+    world.ask(12)
+    for hours, opened in ((7, 0), (5, 1)):
+        Action.objects.update(state="failed", settled_at=timezone.now() - timedelta(hours=hours))
+        watchdog.sweep()
+        assert Incident.objects.filter(kind="failure_rate").count() == opened
+    assert "in the last 6 h" in Incident.objects.get(kind="failure_rate").cause
 
 
 def test_is_taken_by_those_who_answer_for_it_whatever_their_role(broken, client, bob, person):
