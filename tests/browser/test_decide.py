@@ -3,9 +3,9 @@
 import pytest
 
 from agents import paging, pauses, questions
-from agents.models import Incident, Pause, Region
+from agents.models import Agent, Incident, Pause, Region
 from agents.pauses import Section
-from approvals.models import Approval
+from approvals.models import Approval, Person
 from tests.browser.conftest import DESK, PHONE
 from tests.browser.test_look import serious
 from tests.deciding import action_of, furnish
@@ -151,7 +151,9 @@ def test_the_key_p_pauses_and_the_board_follows_by_itself(world, site):
 
 def test_an_owner_takes_a_page_in_one_tap_without_javascript(world, site):
     one = paging.open_incident("failure_rate", "Inbound intent fails", actor="worker:watchdog", agent=world.agent)
-    page = site(f"/incidents/{one.pk}", role="owner", size=PHONE, script=False)
+    page = site("/incidents", role="owner", size=PHONE, script=False)
+    Agent.objects.update(owner=Person.objects.get(name="owner person"))
+    page.goto(f"{page.url}/{one.pk}")
     page.get_by_role("button", name="Take").click()
     page.get_by_text("Nobody else is paged").first.wait_for()
     assert Incident.objects.get().state == "taken"
