@@ -62,12 +62,12 @@ class SourceForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
-        said["slug"] = said.get("slug") or slugify(said.get("name", ""))[:80]
-        if said.get("name") and not said["slug"]:
+        slug = said["slug"] = said.get("slug") or slugify(said.get("name", ""))[:80]
+        if said.get("name") and not slug:
             self.add_error("slug", "Write one in lower-case letters: none can be made of this name.")
-        if said["slug"] == "new":
+        if slug == "new":
             self.add_error("slug", "This address is taken by the page that makes sources: write another.")
-        self.instance.slug = said["slug"]
+        self.instance.slug = slug
         return said
 
 

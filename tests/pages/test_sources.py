@@ -49,6 +49,17 @@ def test_what_does_not_hold_is_said_beside_the_field(client, eve, web):
     assert 'href="#id_rate_limit"' in form
 
 
+@pytest.mark.parametrize(
+    ("said", "why"), [({"name": "日本"}, "Write one in lower-case"), ({"name": "Shop", "slug": "new"}, "is taken by")]
+)
+def test_an_address_that_cannot_be_is_refused_beside_its_field(client, eve, said, why):
+    client.force_login(eve)
+    answer = client.post("/sources/new", {**said, "rate_limit": "50"})
+    assert answer.status_code == 422
+    assert why in answer.context["form"].errors["slug"][0]
+    assert not Source.objects.exists()
+
+
 @pytest.mark.parametrize(("role", "may"), [("admin", True), ("engineer", True), ("ops", False), ("rep", False)])
 def test_the_key_and_its_changes_are_for_those_who_connect(client, person, web, role, may):
     client.force_login(person("Someone", role=role))
