@@ -215,6 +215,13 @@ def test_every_fault_of_a_configuration_is_named_at_once():
     assert all(problem.mend and problem.says for problem in caught.value.problems)
 
 
+def test_an_authority_with_a_foreign_character_is_a_fault_of_its_field():
+    pem = "-----BEGIN CERTIFICATE-----\nMIIé\n-----END CERTIFICATE-----\n"
+    with pytest.raises(ConfigError, match="holds 'é'") as caught:
+        HttpConnector({"base_url": "https://crm.example.com", "ca_certificate": pem}, {}, allow=AddressRules())
+    assert [problem.place for problem in caught.value.problems] == ["ca_certificate"]
+
+
 def test_a_secret_is_not_sent_unencrypted_unless_the_host_was_allowed():
     config = {"base_url": "http://crm.example.com", "auth": "bearer"}
     with pytest.raises(ConfigError, match="unencrypted"):
