@@ -245,7 +245,7 @@ def _people(ids: list[int], actor: str) -> list[str]:
     kept = []
     for person in Person.objects.filter(pk__in=ids):
         record(Line("demo.dropped", person.actor, actor))
-        if any(_names(relation, person) for relation in Person._meta.related_objects):
+        if any(_names(relation, person) for relation in Person._meta.get_fields(include_hidden=True)):
             person.is_active = False
             person.set_unusable_password()
             person.save(update_fields=["is_active", "password"])
@@ -256,7 +256,7 @@ def _people(ids: list[int], actor: str) -> list[str]:
 
 
 def _names(relation: Any, person: Person) -> bool:
-    if relation.on_delete is not models.PROTECT:
+    if not isinstance(relation, models.ManyToOneRel) or relation.on_delete is not models.PROTECT:
         return False
     return bool(relation.related_model._default_manager.filter(**{relation.field.name: person}).exists())
 

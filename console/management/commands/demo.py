@@ -64,7 +64,6 @@ class Command(BaseCommand):
 
     def _remove(self, email: str) -> None:
         heir = Person.objects.filter(is_demo=False, is_active=True, role="admin").order_by("pk").first()
-        password = ""
         if heir is None or email:
             if not email and not sys.stdin.isatty():
                 raise CommandError("Nobody could sign in afterwards: name the first admin with --admin-email.")
@@ -72,12 +71,12 @@ class Command(BaseCommand):
                 heir, password = make_admin(email or ask_for_admin(), actor="cli")
             except ValidationError as fault:
                 raise CommandError(" ".join(fault.messages)) from fault
+            self.stdout.write(
+                f"Sign in as  {heir.email}\npassword    {password}\n\nIt is shown this once: change it.\n"
+            )
+            self.stdout.flush()
         for line in remove(heir=heir, actor="cli"):
             self.stdout.write(line)
-        if password:
-            self.stdout.write(
-                f"\nSign in as  {heir.email}\npassword    {password}\n\nIt is shown this once: change it."
-            )
 
 
 def sign_ins(staff: list[Person], password: str) -> str:
