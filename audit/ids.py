@@ -9,7 +9,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _V7 = 0x7 << 76 | 0b10 << 62
 
@@ -26,14 +26,12 @@ def new_ids(n: int) -> list[UUID]:
 
 def id_time(id: UUID) -> datetime:
     """The moment in `id`, UTC, to the millisecond. Any UUID is accepted; only a v7 gives a true answer."""
-    return _EPOCH + (id.int >> 80) * _MS
+    return EPOCH + (id.int >> 80) * _MS
 
 
 def floor_id(at: datetime) -> UUID:
-    """The smallest v7 id of `at`'s millisecond. `at` must be aware; ValueError before 1970 or when naive."""
+    """The smallest v7 id of `at`'s millisecond, or of all before 1970. `at` must be aware; ValueError when naive."""
     if at.tzinfo is None:
         raise ValueError("floor_id wants an aware datetime")
-    ms = (at - _EPOCH) // _MS
-    if ms < 0:
-        raise ValueError("no id lies before 1970")
+    ms = max(0, (at - EPOCH) // _MS)
     return UUID(int=ms << 80 | _V7)

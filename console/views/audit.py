@@ -24,6 +24,7 @@ from agents.reach import beneath
 from approvals.models import Person
 from audit import words
 from audit.entries import Line, record
+from audit.ids import EPOCH
 from audit.inclusion import seal_of
 from audit.models import Checkpoint, Entry
 from audit.seal import direct_connection
@@ -203,7 +204,9 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 
 def _bounded(filters: Filters) -> Filters:
-    return filters if filters.since else replace(filters, since=(filters.until or timezone.now()) - EXPORT_SPAN)
+    if filters.since:
+        return filters
+    return replace(filters, since=max(filters.until or timezone.now(), EPOCH + EXPORT_SPAN) - EXPORT_SPAN)
 
 
 def _csv(filters: Filters) -> Iterator[str]:

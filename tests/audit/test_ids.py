@@ -30,6 +30,10 @@ def test_the_floor_of_a_millisecond_is_below_its_ids_and_above_all_earlier_ones(
     assert id_time(floor) == id_time(id)
 
 
+def test_what_lies_before_1970_has_the_floor_of_all_ids():
+    assert floor_id(datetime.min.replace(tzinfo=UTC)) == floor_id(datetime(1970, 1, 1, tzinfo=UTC))
+
+
 def test_a_naive_moment_is_refused():
     with pytest.raises(ValueError, match="aware"):
         floor_id(datetime(2026, 1, 1))  # noqa: DTZ001

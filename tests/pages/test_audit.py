@@ -169,3 +169,14 @@ def test_a_question_too_big_for_the_record_says_so(world, client, charlie, monke
     assert answer.status_code == 422
     assert "narrow the time" in answer.content.decode()
     assert "narrow the time" in export.splitlines()[-1]
+
+
+def test_moments_before_there_was_time_are_no_trouble(world, client, charlie):
+    client.force_login(charlie)
+    write(Line("play.changed", "play:x", "cli"))
+    dawn = "0001-01-01"
+    assert shown(client, since=dawn) == shown(client) != []
+    assert shown(client, until=dawn) == []
+    for filters, rows in (({"since": dawn}, len(shown(client))), ({"until": dawn}, 0)):
+        exported = b"".join(client.get("/audit/export.csv", filters).streaming_content).decode()
+        assert len(list(csv.reader(StringIO(exported)))) == 1 + rows
