@@ -54,7 +54,7 @@ def create_agent(
     deputy: Person | None = None,
     built_by: Person | None = None,
 ) -> Agent:
-    """A new draft, its slug made of its name. ValidationError by field."""
+    """A new draft, its slug made of its name and never "new", where agents are made. ValidationError by field."""
     agent = Agent(name=name, job=job, owner=owner, deputy=deputy, built_by=built_by, slug=_slug(name))
     _check_deputy(agent)
     agent.full_clean(exclude=("scorecard", "choices"))
@@ -164,7 +164,7 @@ def set_stage(agent: Agent, *, actor: str, stage: str, before: str = "", why: st
 
 def _slug(name: str) -> str:
     slug = slugify(name)[:70] or "agent"
-    taken = set(Agent.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
+    taken = {"new", *Agent.objects.filter(slug__startswith=slug).values_list("slug", flat=True)}
     return next(one for n in range(1, len(taken) + 2) if (one := slug if n == 1 else f"{slug}-{n}") not in taken)
 
 

@@ -102,6 +102,13 @@ def test_a_new_agent_is_a_draft_that_says_what_it_lacks(client, alice):
     assert Agent.objects.filter(slug="night-watch-2").exists()
 
 
+def test_an_agent_named_new_has_a_page_of_its_own(client, alice):
+    client.force_login(alice)
+    answer = client.post("/agents/new", {"name": "New", "job": "Watch.", "owner": alice.pk})
+    assert answer["Location"] == "/agents/new-2"
+    assert client.get("/agents/new-2").context["agent"] == Agent.objects.get()
+
+
 def test_stages_follow_one_another_and_are_recorded(world, client, alice):
     client.force_login(alice)
     place = "/agents/inbound-intent/stage"
