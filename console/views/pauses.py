@@ -178,15 +178,20 @@ def new(request: HttpRequest) -> HttpResponse:
         form = PauseForm(request.POST)
         if form.is_valid():
             return _set(request, form)
-        section = form.section if not set(PARTS) & set(form.errors) else Section()
-        return page.render(request, "pauses/new.html", _asking(section, form), fragment="dialog", status=422)
+        if set(PARTS) & set(form.errors):
+            return _no_section(request)
+        return page.render(request, "pauses/new.html", _asking(form.section, form), fragment="dialog", status=422)
     chosen = SectionForm(request.GET)
     if not chosen.is_valid():
-        return page.trouble(request, status=422, title="There is no such section.", text="Choose one on the board.")
+        return _no_section(request)
     initial = {"reason": request.GET.get("reason") or REASONS[0]}
     return page.render(
         request, "pauses/new.html", _asking(chosen.section, PauseForm(initial=initial)), fragment="dialog"
     )
+
+
+def _no_section(request: HttpRequest) -> HttpResponse:
+    return page.trouble(request, status=422, title="There is no such section.", text="Choose one on the board.")
 
 
 def _asking(section: Section, form: PauseForm) -> dict[str, Any]:

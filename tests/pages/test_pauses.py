@@ -106,6 +106,16 @@ def test_when_the_lock_is_held_nothing_changes_and_it_says_so(world, client, olg
     assert not Pause.objects.exists()
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_unknown_section_is_never_taken_for_everything(world, client, olga, method):
+    client.force_login(olga)
+    answer = getattr(client, method)("/pauses/new", {"region": "nope", "reason": "Drill"})
+    assert answer.status_code == 422
+    assert "There is no such section." in answer.content.decode()
+    assert "Pause everything" not in answer.content.decode()
+    assert not Pause.objects.exists()
+
+
 def test_quick_has_each_region_a_click_away_with_its_reach(world, client, olga):
     world.ask(2, region="emea/de")
     client.force_login(olga)
