@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from agents.changes.seen import changed, check
 from agents.loop.sources import load_scopes
 from agents.models import Source
+from agents.rules.errors import SpecError
 from agents.rules.mapping import compile_mapping
 from agents.rules.mapping_defaults import DEFAULTS
 from audit.entries import Line, record
@@ -62,11 +63,17 @@ def change_source(source: Source, *, actor: str, seen: str = "", **settings: Any
 
 
 def set_mapping(source: Source, *, mapping: dict[str, Any], actor: str, seen: str = "") -> Source:
-    """Put a mapping in force for what comes in from now on. SpecError lists all that is wrong with it; ChangedSince."""
+    """
+    Put a mapping in force for what comes in from now on.
+
+    SpecError lists all that is wrong with it, or the regions and segments that it names and nobody knows; ChangedSince.
+    """
     with connection.cursor() as wrapped:
         scopes = load_scopes(wrapped.cursor)
     for format in DEFAULTS:
-        compile_mapping(mapping, format=format, regions=scopes.regions, segments=scopes.segments)
+        compiled = compile_mapping(mapping, format=format, regions=scopes.regions, segments=scopes.segments)
+        if compiled.warnings:
+            raise SpecError.of(compiled.warnings)
     with transaction.atomic():
         source = _locked(source)
         check(seen, source.mapping, subject=f"source:{source.slug}")

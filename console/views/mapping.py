@@ -120,6 +120,8 @@ def mapping(request: HttpRequest, slug: str) -> HttpResponse:
             return shown.changed_since(request, error)
         except SpecError as error:
             tryout.faults = shown.in_words(error)
+            if form is not None and not as_json:
+                form.show(error)
         else:
             messages.success(request, "The mapping is in force for what comes in from now on.")
             return page.redirect(request, "source", slug)

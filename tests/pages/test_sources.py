@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from agents.changes.seen import token
 from agents.models import Segment, Source
 from audit.models import Entry
+from tests.making import region
 from tests.pages.arriving import arrive, event, source
 
 pytestmark = pytest.mark.django_db
@@ -142,7 +143,21 @@ class TestMapping:
         assert Source.objects.get().mapping == {}
         assert len(entries()) == 1
 
+    def test_a_region_or_segment_nobody_knows_is_refused_by_its_name(self, client):
+        said = self.rows(do="save", region_map="DE = emea/de", segment_map="* = whales")
+        answer = client.post("/sources/website/mapping", said)
+        assert answer.status_code == 422
+        errors = answer.context["form"].errors
+        assert "'emea/de' is not a known region" in errors["region_map"][0]
+        assert "'whales' is not a known segment" in errors["segment_map"][0]
+        raw = '{"region_map": {"DE": "emea/de"}}'
+        answer = client.post("/sources/website/mapping", {"as": "json", "raw": raw, "do": "save"})
+        assert answer.status_code == 422
+        assert "is not a known region" in answer.content.decode()
+        assert Source.objects.get().mapping == {}
+
     def test_is_saved_with_its_entry_and_shown_as_rows_again(self, client, web):
+        region("emea/de")
         said = self.rows(
             do="save", account="company.id\naccount", segment="-", person="first + last",
             fields_="staff = company.staff", region_map="DE = emea/de\n* = unassigned",
