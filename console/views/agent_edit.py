@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST
@@ -40,7 +41,14 @@ from console.views.shown import changed_since
 CRITERION = ("key", "label", "kind", "weight", "field", "op", "value", "json")
 CHOICE = ("play", "min_score", "field", "op", "value", "json")
 TRIED = 20
+OWNERS = [role for role, verbs in access.GRANTS.items() if verbs >= {access.PAUSE, access.PUBLISH}]
+"""The roles that may answer for an agent: they can pause it and publish for it."""
 NOW = {stage: stage.label.lower() for stage in Stage} | {Stage.DRAFT: "a draft", Stage.SHADOW: "in shadow"}
+
+
+def able(besides: int | None = None) -> QuerySet[Person]:
+    """Those whose role lets them answer for an agent, by name, and whoever does already (`besides`)."""
+    return Person.objects.filter(Q(role__in=OWNERS) | Q(pk=besides), is_active=True).order_by("name")
 
 
 class AgentForm(forms.ModelForm):
@@ -51,16 +59,16 @@ class AgentForm(forms.ModelForm):
         fields: tuple[str, ...] = ("name", "job", "owner", "deputy")
         labels = {"job": "The one job"}
         help_texts = {
-            "owner": "One person, never a team. Their name stands next to everything it does.",
+            "owner": "One owner, ops manager or admin, never a team. Their name stands next to everything it does.",
             "deputy": "Told when the owner does not answer.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        active = Person.objects.filter(is_active=True).order_by("name")
         for name, nobody in (("owner", "choose a person"), ("deputy", "nobody")):
             if isinstance(field := self.fields.get(name), forms.ModelChoiceField):
-                field.queryset, field.empty_label = active, nobody
+                field.queryset = able(getattr(self.instance, f"{name}_id"))
+                field.empty_label = nobody
         self.fields["job"].widget.attrs["rows"] = 3
 
 
@@ -72,9 +80,7 @@ class DetailsForm(AgentForm):
 
 
 class OwnerForm(forms.Form):
-    owner = forms.ModelChoiceField(
-        Person.objects.filter(is_active=True).order_by("name"), label="New owner", empty_label="choose a person"
-    )
+    owner = forms.ModelChoiceField(able(), label="New owner", empty_label="choose a person")
     why = forms.CharField(label="Why", max_length=300, help_text="It stands in the record.")
 
 
@@ -94,10 +100,11 @@ class MetricForm(forms.ModelForm):
 
 def new(request: HttpRequest) -> HttpResponse:
     access.require(request.user, access.BUILD)
-    form = AgentForm(request.POST or None, initial={"owner": request.user})
+    person = signed_in(request)
+    form = AgentForm(request.POST or None, initial={"owner": person if person.role in OWNERS else None})
     if request.method == "POST" and form.is_valid():
         try:
-            made = create_agent(actor=signed_in(request).actor, built_by=signed_in(request), **form.cleaned_data)
+            made = create_agent(actor=person.actor, built_by=person, **form.cleaned_data)
         except ValidationError as error:
             _blame(form, error)
         else:

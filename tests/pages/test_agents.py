@@ -134,6 +134,22 @@ def test_handing_over_names_the_new_owner(world, client, alice, person):
     assert entry["detail"] == {"changed": {"owner": [alice.actor, zoe.actor]}, "why": "Away"}
 
 
+def test_only_those_who_can_pause_and_publish_are_offered_to_answer_for_it(world, client, alice, bob, person):
+    eve, mia, ada = (person(name, role=role) for name, role in (("Eve", "engineer"), ("Mia", "ops"), ("Ada", "admin")))
+    client.force_login(eve)
+    form = client.get("/agents/new").context["form"]
+    assert list(form.fields["owner"].queryset) == list(form.fields["deputy"].queryset) == [ada, alice, mia]
+    assert form["owner"].value() is None
+    said = {"name": "Night Watch", "job": "Watch."}
+    assert client.post("/agents/new", {**said, "owner": eve.pk}).context["form"].errors["owner"]
+    client.force_login(alice)
+    assert client.get("/agents/new").context["form"]["owner"].value() == alice.pk
+    assert client.post("/agents/inbound-intent/owner", {"owner": bob.pk, "why": "Away"}).status_code == 422
+    Agent.objects.update(deputy=bob)
+    assert client.post("/agents/inbound-intent/edit", {**said, "deputy": bob.pk}).status_code == 303
+    assert Agent.objects.get().deputy == bob
+
+
 def test_a_change_made_on_an_old_page_is_not_written_over(world, client, alice, person):
     mia = person("Mia", role="ops")
     client.force_login(alice)
