@@ -75,6 +75,7 @@ VERBS: dict[str, str] = {
     "person.reopened": "{actor} let {subject} sign in again",
     "person.signed_in": "{actor} signed in",
     "person.signed_out": "{actor} signed out",
+    "person.locked": "{actor} locked the sign-in of {subject} for a while[: {tries} wrong tries]",
     "grant.changed": "{actor} changed what {subject} may do" + _WHY,
     "outcome.received": "{actor} reported an outcome[ of {account}][: {kind}][, worth {value}]",
     "incident.opened": "Something broke[ in {agent}][ in {connection}]" + _WHY,

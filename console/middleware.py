@@ -5,9 +5,13 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from console import logs
 from console.views import page
@@ -45,6 +49,36 @@ class NoNulMiddleware:
         if any("\0" in text for text in given):
             return page.trouble(request, status=400, title="That can't be read.", text="It holds a NUL character.")
         return self.get_response(request)
+
+
+class SignInFirst(LoginRequiredMiddleware):
+    """Send strangers to sign in, and from there to what they asked for; from a form, back to the page it was on."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+        if request.method in ("GET", "HEAD"):
+            return super().handle_no_permission(request, view_func)
+        page_of_form = "/"
+        referer = request.headers.get("Referer", "")
+        if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
+            parts = urlsplit(referer)
+            page_of_form = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        return redirect_to_login(page_of_form, self.get_login_url(view_func))
+
+
+class NotThisWayMiddleware:
+    """Give a 405 a page, where a browser asked for one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code != 405 or response.streaming or response.content:
+            return response
+        text = "This address only takes what a button or a form sends. Nothing was done."
+        shown = page.trouble(request, status=405, title="Nothing to see here", text=text)
+        shown.headers["Allow"] = response.headers.get("Allow", "")
+        return shown
 
 
 def client_address(request: HttpRequest) -> str:
