@@ -139,7 +139,7 @@ def test_closing_ends_the_session_and_reopening_lets_them_in(client, ada, bob):
     assert len(entries("person.closed")) == len(entries("person.reopened")) == 1
 
 
-def test_an_owner_hands_over_before_they_are_closed(client, ada, bob, alice, agent):
+def test_an_owner_hands_over_before_they_are_closed(client, ada, alice, agent):
     client.force_login(ada)
     answer = client.post(f"/people/{alice.pk}/switch", {"on": "no"})
     text = answer.content.decode()
@@ -149,7 +149,7 @@ def test_an_owner_hands_over_before_they_are_closed(client, ada, bob, alice, age
     alice.refresh_from_db()
     assert alice.is_active
     assert not entries("person.closed")
-    client.post(f"/agents/{agent.slug}/owner", {"owner": bob.pk, "why": "Leaving"})
+    client.post(f"/agents/{agent.slug}/owner", {"owner": ada.pk, "why": "Leaving"})
     Agent.objects.create(slug="idea", name="Idea", job="Perhaps.", owner=alice)
     assert client.post(f"/people/{alice.pk}/switch", {"on": "no"}).status_code == 303
     alice.refresh_from_db()
