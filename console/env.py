@@ -53,6 +53,7 @@ class Env:
     encryption_keys: tuple[str, ...]
     identity_key: bytes
     workers: int
+    web_threads: int
     demo: bool
     smtp_url: str
     mail_from: str
@@ -158,6 +159,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Env:
         encryption_keys=_fernet_keys(reader),
         identity_key=_hash_key(_secret(reader, 10, "SIGNALBOX_IDENTITY_KEY")),
         workers=reader.whole(12, "SIGNALBOX_WORKERS", 2, 1, 64),
+        web_threads=reader.whole(22, "SIGNALBOX_WEB_THREADS", 240, 4, 2000),
         demo=reader.choice(13, "SIGNALBOX_DEMO", "1", ("0", "1")) == "1",
         smtp_url=reader.url(
             14, "SIGNALBOX_SMTP_URL", "", ("smtp", "smtps"), "smtp://name:password@mail.example.com:587"

@@ -1,7 +1,6 @@
 """How gunicorn serves the console: one process of many threads, so that hundreds of idle streams cost little."""
 
 import ctypes
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ bind = [f"[{_env.bind}]:{_env.port}" if ":" in _env.bind else f"{_env.bind}:{_en
 wsgi_app = "console.wsgi:application"
 worker_class = "gthread"
 workers = 1
-threads = int(os.environ.get("SIGNALBOX_WEB_THREADS", "240"))
+threads = _env.web_threads
 keepalive = 30
 graceful_timeout = 5
 timeout = 60

@@ -22,7 +22,7 @@ from console.engines import lock, ports, process
 from console.engines.postgres import APP, OWNER, EngineFault, Postgres
 from console.engines.screen import Screen
 from console.engines.services import services
-from console.engines.valkey import Valkey
+from console.engines.valkey import Valkey, fault
 
 BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before a program that ended is started again; engines never wait longer than ENGINE_BACK_OFF."""
@@ -133,6 +133,8 @@ class Supervisor:
             self.addresses["DATABASE_OWNER_URL"] = postgres.url(OWNER)
         if "REDIS_URL" in self.env.given:
             self.addresses["REDIS_URL"] = self.env.redis_url
+            if why := fault(self.env.redis_url):
+                raise StartFault(f"REDIS_URL does not answer ({why}). Start that server, or unset it for the embedded.")
         else:
             with self.screen.step("Redis (Valkey)") as step:
                 valkey = Valkey(self.var, secrets["REDIS_PASSWORD"])

@@ -70,11 +70,17 @@ class Valkey:
 
     def ready(self) -> bool:
         """Whether it answers now."""
-        with redis.Redis.from_url(self.url, socket_timeout=2, retry=None) as client:
-            try:
-                return bool(client.ping())
-            except redis.RedisError:
-                return False
+        return not fault(self.url)
+
+
+def fault(url: str) -> str:
+    """Why the Redis at `url` does not answer within 2 s, or nothing when it does."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=None) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as why:
+        return str(why) or type(why).__name__
+    return ""
 
 
 def _quoted(key: str, value: str) -> str:

@@ -26,6 +26,7 @@ def read(tmp_path, **given):
         ("SIGNALBOX_ENCRYPTION_KEYS", "not base64", 9),
         ("SIGNALBOX_IDENTITY_KEY", "short", 10),
         ("SIGNALBOX_WORKERS", "0", 12),
+        ("SIGNALBOX_WEB_THREADS", "many", 22),
         ("SIGNALBOX_DEMO", "yes", 13),
         ("SIGNALBOX_SMTP_URL", "mail.example.com", 14),
         ("SIGNALBOX_MAIL_FROM", "nobody", 15),

@@ -37,7 +37,7 @@ class Started(Process):
 
     def __init__(self, var: Path, argv: list[str] = UP, *, uid: int | None = None, **env: str) -> None:
         who = process.Identity(uid, uid, namespace=uid is not None)
-        super().__init__(argv, environment(**ENGINES, SIGNALBOX_VAR=str(var), **env), "up", identity=who)
+        super().__init__(argv, environment(**{**ENGINES, **env}, SIGNALBOX_VAR=str(var)), "up", identity=who)
         started.append(self)
 
     def address(self) -> str:
@@ -83,6 +83,13 @@ def test_a_stopped_signalbox_leaves_its_data_and_no_addresses(var):
     assert (var / "postgres" / "PG_VERSION").exists()
     for kept in ("secrets.json", "log/web.log", "log/postgres.log"):
         assert (var / kept).stat().st_mode & 0o077 == 0
+
+
+def test_a_given_redis_that_does_not_answer_is_named_before_anything_is_said_to_be_ready(var):
+    up = Started(var, REDIS_URL="redis://127.0.0.1:1/0")
+    assert up.child.wait(60) == 1
+    assert "REDIS_URL does not answer" in up.output()
+    assert "Signalbox is at" not in up.output()
 
 
 def test_it_answers_on_another_port_refuses_a_second_start_and_mends_what_dies(var):
