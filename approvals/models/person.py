@@ -1,6 +1,7 @@
 """A person: who owns, approves, pauses and is paged. The user model, signed in by e-mail."""
 
 import zoneinfo
+from datetime import time
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -32,6 +33,15 @@ class Density(models.TextChoices):
     COMPACT = "compact", "Compact"
 
 
+class Mails(models.TextChoices):
+    """When a person is mailed about questions that wait for them."""
+
+    NOW = "now", "At once, ten minutes' worth together"
+    HOURLY = "hourly", "Every hour, together"
+    DAILY = "daily", "Once a day, together"
+    NEVER = "never", "Never"
+
+
 def check_time_zone(name: str) -> None:
     """Refuse a time zone that the IANA database does not name."""
     if name not in zoneinfo.available_timezones():
@@ -59,6 +69,8 @@ class Person(AbstractBaseUser, PermissionsMixin):
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
     density = models.CharField(max_length=8, choices=Density, default=Density.NORMAL)
     shortcuts = models.BooleanField(default=True)
+    mails = models.CharField(max_length=8, choices=Mails, default=Mails.NOW)
+    mails_at = models.TimeField(default=time(9), help_text="Where they come once a day, in the person's time zone.")
     is_active = models.BooleanField(default=True)
     is_demo = models.BooleanField(default=False, help_text="Part of the demo workspace; removed with it.")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -92,7 +92,9 @@ def _people(password: str) -> dict[str, Person]:
     encoded = make_password(password)
     staff = {}
     for one in people.PEOPLE:
-        person = Person(email=one.email, name=one.name, role=one.role, time_zone=one.time_zone, is_demo=True)
+        person = Person(
+            email=one.email, name=one.name, role=one.role, time_zone=one.time_zone, mails="never", is_demo=True
+        )
         person.password = encoded
         person.full_clean()
         person.save()

@@ -15,18 +15,25 @@ from audit.entries import Line, record
 from console.views import page
 from console.views.page import signed_in
 
-FIELDS = ("name", "time_zone", "theme", "density", "shortcuts")
+FIELDS = ("name", "time_zone", "mails", "mails_at", "theme", "density", "shortcuts")
 
 
 class SettingsForm(forms.ModelForm):
     class Meta:
         model = Person
         fields = FIELDS
-        labels = {"shortcuts": "Keys (j, k, a, g + letter …) do things"}
+        labels = {
+            "shortcuts": "Keys (j, k, a, g + letter …) do things",
+            "mails": "Mail me about questions that wait for me",
+            "mails_at": "Once a day at",
+        }
         help_texts = {
             "time_zone": "Times are shown in it, with UTC on hover.",
             "density": "Rows of 36 or 28 pixels.",
+            "mails": "What is handed to you, asked of you or about to expire comes at once. Never: only what falls to "
+            "you as owner or deputy because nobody answered.",
         }
+        widgets = {"mails_at": forms.TimeInput(format="%H:%M", attrs={"type": "time"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
