@@ -35,6 +35,9 @@ class ScopeNow:
     code: str
     name: str
     path: tuple[int, ...]
+    time_zone: str = "UTC"
+    currency: str = "EUR"
+    """Of a region; of no meaning to a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,12 @@ class StepNow:
     """What taking it back sends besides what its connector says; None when the play names no way."""
 
     @property
+    def reversible(self) -> bool:
+        """Whether it can be taken back: its play says how, and its connection can."""
+        connector = self.connection.connector
+        return self.undo is not None and connector is not None and connector.can_undo
+
+    @property
     def is_email(self) -> bool:
         return self.connection.kind == "email"
 
@@ -82,6 +91,11 @@ class PlayNow:
     version: int
     risk: str
     steps: tuple[StepNow, ...]
+
+    @property
+    def reversible(self) -> bool:
+        """Whether each of its steps can be taken back."""
+        return all(step.reversible for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +171,7 @@ def snapshot(cursor: Any) -> Snapshot:
 def load(cursor: Any, revision: int = 0) -> Snapshot:
     """Read and compile everything. What is faulty is left out and named in `faults`."""
     now = Snapshot(revision)
-    now.regions = _scopes(cursor, "agents_region")
+    now.regions = _scopes(cursor, "agents_region", ", time_zone, currency")
     now.segments = _scopes(cursor, "agents_segment")
     for row in cursor.execute(
         "SELECT id, slug, kind, is_active, config, secrets_sealed, allowed_hosts FROM agents_connection"
@@ -268,14 +282,14 @@ def _steps(steps: list[dict[str, Any]], connections: dict[str, ConnectionNow]) -
     return tuple(out)
 
 
-def _scopes(cursor: Any, table: str) -> dict[int, ScopeNow]:
-    rows = cursor.execute(f"SELECT id, code, name FROM {table}").fetchall()  # noqa: S608
-    ids = {code: id_ for id_, code, _ in rows}
+def _scopes(cursor: Any, table: str, more: str = "") -> dict[int, ScopeNow]:
+    rows = cursor.execute(f"SELECT id, code, name{more} FROM {table}").fetchall()  # noqa: S608
+    ids = {row[1]: row[0] for row in rows}
     out = {}
-    for id_, code, name in rows:
+    for id_, code, name, *local in rows:
         parts = code.split("/")
         path = tuple(ids[above] for n in range(len(parts)) if (above := "/".join(parts[: n + 1])) in ids)
-        out[id_] = ScopeNow(id_, code, name, path)
+        out[id_] = ScopeNow(id_, code, name, path, *local)
     return out
 
 

@@ -53,10 +53,10 @@ WHERE a.key = v.key
 """
 RUNS = """
 INSERT INTO agents_run (id, signal_id, agent_id, region_id, segment_id, play_id, policy_id, account, contact, score,
-    confidence, reasons, verdict, clause, why, shadow, brain, received_at, decided_at, is_demo)
+    confidence, reasons, verdict, clause, why, shadow, brain, received_at, decided_at, is_demo, facts)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
     %s::text[], %s::bytea[], %s::int2[], %s::int2[], %s::jsonb[], %s::text[], %s::text[], %s::text[], %s::bool[],
-    %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bool[])
+    %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bool[], %s::jsonb[])
 """
 ACTIONS = """
 INSERT INTO agents_action (id, run_id, agent_id, play_id, play_version, step, connection_id, policy_id, region_id,

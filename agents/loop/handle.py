@@ -11,7 +11,9 @@ from agents.brains.contract import Thought
 from agents.brains.scorecard import ScorecardBrain
 from agents.loop.render import ACTOR, ActionRow, Handling, Heard, Rendered, render
 from agents.registry import AgentNow, PlayNow, Snapshot
-from agents.rules.boundaries import Decision, Facts
+from agents.rules.boundaries import Decision
+from agents.rules.comparisons import as_number
+from agents.rules.facts import Facts, as_currency, as_zone, facts_document
 from agents.rules.scopes import UNASSIGNED
 from approvals.questions import Question
 from audit.entries import Line
@@ -43,6 +45,7 @@ class RunRow(NamedTuple):
     received_at: datetime
     decided_at: datetime
     is_demo: bool
+    facts: str
 
 
 @dataclass(slots=True)
@@ -83,14 +86,15 @@ def handle(
     thought = BRAIN.decide(document, scorecard=agent.scorecard, choices=agent.choices)
     play = now.plays.get(thought.play) if thought.play else None
     run, *ids = new_ids(1 + 2 * len(play.steps) if play else 1)
-    decision = None
+    facts, decision = None, None
     rendered: list[Rendered] = []
     if play is not None:
-        decision = decide_play(signal, agent, now, play, thought.confidence_pct, at)
+        facts = facts_for(signal, agent, now, play, thought.confidence_pct, at)
+        decision = agent.policy.decide(facts)
         if decision.verdict != "never":
             one = Handling(signal, agent, now, play, decision, thought, document, run, at)
             rendered = [render(one, step, ids.pop(), ids.pop()) for step in play.steps]
-    out.runs.append(_run(signal, agent, play, thought, decision, run, at))
+    out.runs.append(_run(signal, agent, play, thought, facts, decision, run, at))
     out.actions += [part.action for part in rendered]
     out.questions += [part.question for part in rendered if part.question]
     line = _line(signal, agent, now, play, thought, decision, run, rendered)
@@ -102,23 +106,34 @@ def decide_play(
     signal: Heard, agent: AgentNow, now: Snapshot, play: PlayNow, confidence_pct: int, at: datetime
 ) -> Decision:
     """What the agent's boundaries say to this play on this signal, at this moment."""
-    region, segment = now.regions[signal.region].code, now.segments[signal.segment].code
-    return agent.policy.decide(
-        Facts(
-            play=play.slug,
-            region=None if region == UNASSIGNED else region,
-            segment=None if segment == UNASSIGNED else segment,
-            confidence_pct=confidence_pct,
-            risk=play.risk,
-            stage=agent.stage,
-            age_minutes=max(0.0, (at - signal.received_at).total_seconds() / 60),
-        )
+    return agent.policy.decide(facts_for(signal, agent, now, play, confidence_pct, at))
+
+
+def facts_for(signal: Heard, agent: AgentNow, now: Snapshot, play: PlayNow, confidence_pct: int, at: datetime) -> Facts:
+    """What there is to decide on when the agent would do `play` about the signal, at `at`."""
+    region, segment, fields = now.regions[signal.region], now.segments[signal.segment].code, signal.fields
+    return Facts(
+        play=play.slug,
+        region=None if region.code == UNASSIGNED else region.code,
+        segment=None if segment == UNASSIGNED else segment,
+        confidence_pct=confidence_pct,
+        risk=play.risk,
+        stage=agent.stage,
+        age_minutes=max(0.0, (at - signal.received_at).total_seconds() / 60),
+        account=signal.account,
+        person=signal.contact.hex() if signal.contact else "",
+        value=as_number(fields.get("value")),
+        currency=as_currency(fields.get("currency")) or region.currency,
+        reversible=play.reversible,
+        at=at,
+        zone=as_zone(fields.get("time_zone")) or region.time_zone,
+        fields=fields,
     )
 
 
 def _run(
-    signal: Heard, agent: AgentNow, play: PlayNow | None, thought: Thought, decision: Decision | None, run: UUID,
-    at: datetime,
+    signal: Heard, agent: AgentNow, play: PlayNow | None, thought: Thought, facts: Facts | None,
+    decision: Decision | None, run: UUID, at: datetime,
 ) -> RunRow:  # fmt: skip
     why = decision.why if decision else thought.why
     if thought.play and play is None:
@@ -144,6 +159,7 @@ def _run(
         signal.received_at,
         at,
         signal.is_demo,
+        orjson.dumps(facts_document(facts)).decode() if facts else "{}",
     )
 
 

@@ -11,7 +11,7 @@ class Verdict(models.TextChoices):
 
 
 class Run(models.Model):
-    """`verdict`, `clause` and `why` are what the boundaries said; in `shadow` nothing is ever sent."""
+    """`verdict`, `clause` and `why` are what the boundaries said, `facts` what of; in `shadow` nothing is ever sent."""
 
     id = models.UUIDField(primary_key=True)
     signal = models.ForeignKey(
@@ -37,6 +37,7 @@ class Run(models.Model):
     received_at = models.DateTimeField()
     decided_at = models.DateTimeField()
     is_demo = models.BooleanField()
+    facts = models.JSONField(default=dict, help_text="What was decided on; agents.rules.facts reads it.")
 
     class Meta:
         ordering = ["-id"]

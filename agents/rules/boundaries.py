@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agents.rules.errors import Faults
+from agents.rules.facts import Facts
 from agents.rules.policy_specs import RISKS, STAGES, Clause, Limits, clause_words, read_clauses, read_limits
 from agents.rules.scopes import UNASSIGNED, lineage
 
@@ -19,21 +20,6 @@ __all__ = ["RISKS", "STAGES", "Clause", "Decision", "Facts", "Limits", "Policy",
 
 Verdict = Literal["alone", "ask", "never"]
 STRENGTH = {"never": 0, "ask": 1, "alone": 2}
-
-
-@dataclass(slots=True)
-class Facts:
-    """What is to be decided on. `region`, `segment`: codes; None, like the code "unassigned", is unassigned.
-    `confidence_pct` 0 to 99. A risk that is not low, medium or high counts as high; a stage that is none of the five
-    is treated as draft."""
-
-    play: str
-    region: str | None
-    segment: str | None
-    confidence_pct: int
-    risk: str
-    stage: str
-    age_minutes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

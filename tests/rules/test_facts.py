@@ -1,0 +1,57 @@
+"""Facts come back from their document as they were, and from anything else as unknown."""
+
+import json
+from datetime import UTC, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.rules.facts import Facts, as_currency, as_zone, facts_document, facts_of
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))])
+some_facts = st.builds(
+    Facts,
+    play=st.text(min_size=1),
+    region=st.none() | st.text(min_size=1),
+    segment=st.none() | st.text(min_size=1),
+    confidence_pct=st.integers(0, 99),
+    risk=st.sampled_from(["low", "medium", "high", "extreme"]),
+    stage=st.sampled_from(["draft", "autonomous"]),
+    age_minutes=st.integers(0, 10**6),
+    account=st.text(),
+    person=st.text(),
+    value=st.none() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False),
+    currency=st.sampled_from(["", "EUR"]),
+    reversible=st.booleans(),
+    at=st.none() | st.datetimes(timezones=zones),
+    zone=st.sampled_from(["", "Europe/Berlin"]),
+    fields=st.dictionaries(st.text(), json_values),
+)
+
+
+@given(some_facts)
+def test_facts_come_back_as_they_were(facts):
+    assert facts_of(json.loads(json.dumps(facts_document(facts))), facts.fields) == facts
+
+
+@given(json_values | st.fixed_dictionaries({}, optional=dict.fromkeys(facts_document(facts_of({})), json_values)))
+def test_anything_reads_as_facts(document):
+    facts = facts_of(document)
+    assert facts_of(facts_document(facts)) == facts
+
+
+def test_nothing_reads_as_the_dangerous_side():
+    facts = facts_of({})
+    assert (facts.risk, facts.confidence_pct, facts.region, facts.stage) == ("high", 0, None, "")
+    assert (facts.value, facts.at, facts.reversible) == (None, None, False)
+
+
+def test_currencies_and_zones():
+    assert [as_currency(x) for x in (" eur ", "US$", "Euro", None, 978, "ﬀe")] == ["EUR", "", "", "", "", ""]
+    assert as_zone("Europe/Berlin") == "Europe/Berlin"
+    assert [as_zone(x) for x in ("Mars/Olympus", "../../etc/passwd", "", None, 3, "europe/berlin")] == [""] * 6
