@@ -111,6 +111,7 @@ STORAGES = {
 # People and what their browsers may do
 AUTH_USER_MODEL = "approvals.Person"
 ANONYMOUS_USER_NAME = None
+GUARDIAN_USER_OBJ_PERMS_MODEL = "agents.Grant"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",

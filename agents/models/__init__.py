@@ -5,6 +5,7 @@ from agents.models.action import Action, Attempt
 from agents.models.agent import Agent, Stage
 from agents.models.connection import Connection
 from agents.models.contact import ContactLock, DoNotContact
+from agents.models.grant import Grant
 from agents.models.incident import Incident, Page
 from agents.models.metric import Metric
 from agents.models.outcome import Outcome
@@ -19,6 +20,6 @@ from agents.models.source import Source
 
 __all__ = [
     "UNASSIGNED", "Account", "Action", "Agent", "Attempt", "Connection", "ContactLock", "DeadLetter", "DoNotContact",
-    "Incident", "Metric", "Outcome", "Page", "Pause", "Play", "PlayVersion", "Policy", "Region", "Risk", "Route",
+    "Grant", "Incident", "Metric", "Outcome", "Page", "Pause", "Play", "PlayVersion", "Policy", "Region", "Risk", "Route",
     "Run", "Seen", "Segment", "Signal", "Source", "Stage",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from agents.models.grant import permissions
 from approvals.models import Person
 
 
@@ -41,6 +42,7 @@ class Agent(models.Model):
 
     class Meta:
         ordering = ["name"]
+        permissions = permissions("agent")
 
     def __str__(self) -> str:
         return self.name

@@ -6,6 +6,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
+from agents.models.grant import permissions
+
 UNASSIGNED = "unassigned"
 CODE = RegexValidator(
     r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$",
@@ -56,6 +58,12 @@ class Region(Scope):
     working_hours = models.JSONField(default=working_hours, blank=True, help_text="Day → [from, to], local time.")
     currency = models.CharField(max_length=3, default="EUR")
 
+    class Meta(Scope.Meta):
+        permissions = permissions("region")
+
 
 class Segment(Scope):
     """Which kind of customer: enterprise, mid-market, …"""
+
+    class Meta(Scope.Meta):
+        permissions = permissions("segment")

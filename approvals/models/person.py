@@ -65,6 +65,9 @@ class Person(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True, error_messages={"unique": "Someone with this e-mail is already here."})
     name = models.CharField(max_length=120)
     role = models.CharField(max_length=12, choices=Role, default=Role.REP)
+    everywhere = models.BooleanField(
+        default=True, help_text="Their role holds everywhere; without it each verb holds only where it was granted."
+    )
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
     density = models.CharField(max_length=8, choices=Density, default=Density.NORMAL)
