@@ -1,22 +1,32 @@
-"""How far pauses reach: the open work of every section in one reading, and which sections hold or meet which."""
+"""
+How far pauses reach: the open work of every section in one reading, and which sections hold or meet which.
+
+The one way of counting: the board, the question before a pause, what it says after, drills and the API all ask here.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from django.db import connection
 
-from agents.models import Pause
-from agents.pauses import Section
+from agents.health import connections
+from agents.models import Agent, Pause, Play, Stage
+from agents.sections import Section
 
 OPEN = ("sending", "unknown", "ready", "held", "waiting")
 """States of actions that are not over. Each is read by the index of its own."""
+MOST = 50_000
+"""So many actions of a state are read at most; beyond that a count is a floor, and says so ("50,000+")."""
+AT_WORK = (Stage.SHADOW, Stage.SUPERVISED, Stage.AUTONOMOUS)
 
-_WORK = " UNION ALL ".join(  # the states are ours
-    f"SELECT agent_id, play_id, connection_id, r.code, s.code, '{state}', count(*) FROM agents_action a "  # noqa: S608
-    "JOIN agents_region r ON r.id = a.region_id JOIN agents_segment s ON s.id = a.segment_id "
-    f"WHERE state = '{state}' GROUP BY 1, 2, 3, 4, 5"
-    for state in OPEN
+_WORK = (  # the states are ours
+    "SELECT agent_id, play_id, connection_id, r.code, s.code, '{state}', n FROM ("  # noqa: S608
+    "  SELECT agent_id, play_id, connection_id, region_id, segment_id, count(*) AS n FROM ("
+    "    SELECT agent_id, play_id, connection_id, region_id, segment_id FROM agents_action"
+    f"    WHERE state = '{{state}}' LIMIT {MOST}) a GROUP BY 1, 2, 3, 4, 5) a "
+    "JOIN agents_region r ON r.id = a.region_id JOIN agents_segment s ON s.id = a.segment_id"
 )
 
 
@@ -32,38 +42,106 @@ class Work(NamedTuple):
     actions: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reach:
     """What lies in one section now. `unknown` are sends of which nobody knows yet whether they took effect."""
 
-    in_flight: int
-    unknown: int
-    queued: int
-    held: int
-    waiting: int
+    in_flight: int = 0
+    unknown: int = 0
+    queued: int = 0
+    held: int = 0
+    waiting: int = 0
+    floor: frozenset[str] = frozenset()
+    """Of these parts there may be more than was counted."""
 
     @property
     def open(self) -> int:
         return self.in_flight + self.queued + self.held + self.waiting
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return {part: getattr(self, part) for part in PARTS.values()}
 
-def open_work() -> list[Work]:
-    """Every open action, counted by where it belongs: one statement, whose cost grows with open work only."""
+    @cached_property
+    def said(self) -> dict[str, str]:
+        """Each part in digits, with a + where there may be more."""
+        return {part: f"{count:,}{'+' if part in self.floor else ''}" for part, count in self.counts.items()}
+
+
+PARTS = {"sending": "in_flight", "unknown": "unknown", "ready": "queued", "held": "held", "waiting": "waiting"}
+
+
+def open_work(*states: str) -> list[Work]:
+    """Open actions, counted by where they belong: one statement, bounded by MOST a state."""
     with connection.cursor() as cursor:
-        cursor.execute(_WORK)
+        cursor.execute(" UNION ALL ".join(_WORK.format(state=state) for state in states or OPEN))
         return [Work(*row) for row in cursor.fetchall()]
 
 
 def reach(section: Section, work: Iterable[Work]) -> Reach:
     """How much of `work` lies in `section`."""
-    counts = dict.fromkeys(OPEN, 0)
+    counts, all_ = dict.fromkeys(OPEN, 0), dict.fromkeys(OPEN, 0)
     for one in work:
-        if _contains(section, one):
+        all_[one.state] += one.actions
+        if contains(section, one):
             counts[one.state] += one.actions
-    return Reach(counts["sending"], counts["unknown"], counts["ready"], counts["held"], counts["waiting"])
+    floor = frozenset(PARTS[state] for state, count in all_.items() if count >= MOST)
+    return Reach(**{PARTS[state]: count for state, count in counts.items()}, floor=floor)
 
 
-def _contains(section: Section, one: Work) -> bool:
+def now(section: Section, *states: str) -> Reach:
+    """What lies in `section` now, of these states or all that are open."""
+    return reach(section, open_work(*states))
+
+
+@dataclass(frozen=True)
+class Blast:
+    """What a pause of a section would close, as the server sees it now."""
+
+    agents: Sequence[str]
+    told: Sequence[str]
+    """Owners and deputies of those agents."""
+    reach: Reach
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """For the record."""
+        return {"agents": len(self.agents), **self.reach.counts}
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """To be kept."""
+        return {"agents": list(self.agents), "told": list(self.told), **self.reach.counts}
+
+
+def blast(section: Section, work: Sequence[Work] | None = None) -> Blast:
+    """Agents that act in the section or have open work there, and how much of each kind. Changes nothing."""
+    work = open_work() if work is None else work
+    agents = concerned(section, work)
+    people = dict.fromkeys(
+        person.name for agent in agents for person in (agent.owner, agent.deputy) if person and person.is_active
+    )
+    return Blast([agent.name for agent in agents], list(people), reach(section, work))
+
+
+def concerned(section: Section, work: Iterable[Work]) -> list[Agent]:
+    """Agents whose open work lies in the section, and those at work whose plays could act there; by name."""
+    busy = {one.agent for one in work if contains(section, one)}
+    plays = {play.slug: play for play in Play.objects.only("slug", "steps")}
+    agents = Agent.objects.select_related("owner", "deputy").order_by("name")
+    return [agent for agent in agents if agent.pk in busy or (agent.stage in AT_WORK and _acts(agent, section, plays))]
+
+
+def _acts(agent: Agent, section: Section, plays: dict[str, Play]) -> bool:
+    return (
+        (section.agent is None or section.agent.pk == agent.pk)
+        and (section.play is None or section.play.slug in {choice.get("play") for choice in agent.choices or ()})
+        and (section.connection is None or section.connection.slug in connections(agent, plays))
+    )
+
+
+def contains(section: Section, one: Work) -> bool:
+    """Whether that work lies in the section."""
     return (
         (section.agent is None or section.agent.pk == one.agent)
         and (section.play is None or section.play.pk == one.play)
@@ -89,18 +167,28 @@ def covers(outer: Section, inner: Section) -> bool:
     )
 
 
+def overlap(one: Section, other: Section) -> Section | None:
+    """What lies in both; None when nothing can."""
+    parts: dict[str, Any] = {}
+    for name in ("agent", "play", "connection"):
+        a, b = getattr(one, name), getattr(other, name)
+        if a is not None and b is not None and a != b:
+            return None
+        parts[name] = a or b
+    for name in ("region", "segment"):
+        a, b = getattr(one, name), getattr(other, name)
+        if a is not None and b is not None and not (beneath(a.code, b.code) or beneath(b.code, a.code)):
+            return None
+        parts[name] = a if b is None or (a is not None and beneath(a.code, b.code)) else b
+    return Section(**parts)
+
+
 def meets(one: Section, other: Section) -> bool:
     """Whether anything can lie in both."""
-    return all(
-        a is None or b is None or a == b
-        for a, b in ((one.agent, other.agent), (one.play, other.play), (one.connection, other.connection))
-    ) and all(
-        a is None or b is None or beneath(a.code, b.code) or beneath(b.code, a.code)
-        for a, b in ((one.region, other.region), (one.segment, other.segment))
-    )
+    return overlap(one, other) is not None
 
 
-def others(section: Section, standing: Sequence[Pause], *, but: int = 0) -> list[Pause]:
+def others(section: Section, standing: Iterable[Pause], *, but: int = 0) -> list[Pause]:
     """The standing pauses, without the one of id `but`, that hold some of `section` too."""
     return [pause for pause in standing if pause.pk != but and meets(Section.of(pause), section)]
 

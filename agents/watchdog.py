@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from agents import paging, pauses, questions
+from agents import held, paging, pauses, questions
 from agents.connectors import CannotTell, Connector, Found, NotFound
 from agents.loop.hot import hot
 from agents.loop.render import ASK_HOURS
@@ -201,6 +201,8 @@ async def _close(connectors: Iterable[Connector]) -> None:
 
 def _lift_pauses() -> None:
     pauses.lift_due(actor=ACTOR)
+    held.finish(actor=ACTOR)
+    held.note_quiet()
 
 
 def _expire() -> None:

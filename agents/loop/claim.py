@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from agents.pauses import Lock
 from agents.registry import Snapshot
+from agents.sections import Lock
 
 READY = """
 SELECT c.id FROM unnest(%s::bigint[], %s::int[]) AS c(id, slots) WHERE EXISTS (

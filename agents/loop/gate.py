@@ -24,8 +24,8 @@ from agents.loop.allowances import give_back, take_allowance, take_contacts
 from agents.loop.claim import Claimed, TurnedAway, claim, locks
 from agents.loop.hot import Hot
 from agents.loop.refusal import known, refusal
-from agents.pauses import Standing, standing, take_shared
 from agents.registry import ConnectionNow, Snapshot, snapshot
+from agents.sections import Standing, standing, take_shared, turn
 from audit.entries import Line, append
 from audit.ids import new_ids
 
@@ -49,6 +49,11 @@ TURN_AWAY = """
 UPDATE agents_action a SET state = v.state, why = v.why,
     settled_at = CASE WHEN v.state = 'refused' THEN clock_timestamp() END
 FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS v(id, state, why) WHERE a.id = v.id AND a.state = 'ready'
+"""
+HOLD = """
+INSERT INTO agents_hold (id, pause_id, action_id, turn, at)
+SELECT id, pause, action, turn, clock_timestamp()
+FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::int2[]) AS v(id, pause, action, turn)
 """
 
 
@@ -104,7 +109,7 @@ def _check(
     facts = known(cursor, now, clock, claimed)
     passing, away = [], []
     for action in claimed:
-        pause = next((pause for pause in pauses if _covers(pause, now, action)), None)
+        pause = next((pause for pause in pauses if _holds(pause, now, action)), None)
         if pause is not None:
             away.append(TurnedAway(action, "held", f"pause:{pause.id}"))
             continue
@@ -116,14 +121,14 @@ def _check(
     return passing, away
 
 
-def _covers(pause: Standing, now: Snapshot, action: Claimed) -> bool:
+def _holds(pause: Standing, now: Snapshot, action: Claimed) -> bool:
     return pause.covers(
         agent=action.agent,
         regions=now.regions[action.region].path,
         segments=now.segments[action.segment].path,
         play=action.play,
         connection=action.connection,
-    )
+    ) and not pause.lets_go(action.run)
 
 
 def _write(
@@ -165,9 +170,17 @@ def _write(
         cursor.execute(
             TURN_AWAY, [[one.action.id for one in away], [one.state for one in away], [one.why for one in away]]
         )
+        _hold(cursor, [one for one in away if one.state == "held"])
         lines += [_line(f"action.{one.state}", one.action, now, {"why": one.why}) for one in away]
     append(cursor, lines)
     return permitted
+
+
+def _hold(cursor: Any, kept: list[TurnedAway]) -> None:
+    if kept:
+        pauses = [int(one.why.removeprefix("pause:")) for one in kept]
+        turns = [turn(one.action.run) for one in kept]
+        cursor.execute(HOLD, [new_ids(len(kept)), pauses, [one.action.id for one in kept], turns])
 
 
 def _policy(now: Snapshot, action: Claimed) -> int:

@@ -9,7 +9,7 @@ from agents.models.grant import Grant
 from agents.models.incident import Incident, Page
 from agents.models.metric import Metric
 from agents.models.outcome import Outcome
-from agents.models.pause import Pause
+from agents.models.pause import Hold, Pause
 from agents.models.play import Play, PlayVersion, Risk
 from agents.models.policy import Policy
 from agents.models.route import Route
@@ -20,6 +20,6 @@ from agents.models.source import Source
 
 __all__ = [
     "UNASSIGNED", "Account", "Action", "Agent", "Attempt", "Connection", "ContactLock", "DeadLetter", "DoNotContact",
-    "Grant", "Incident", "Metric", "Outcome", "Page", "Pause", "Play", "PlayVersion", "Policy", "Region", "Risk", "Route",
-    "Run", "Seen", "Segment", "Signal", "Source", "Stage",
+    "Grant", "Hold", "Incident", "Metric", "Outcome", "Page", "Pause", "Play", "PlayVersion", "Policy", "Region", "Risk",
+    "Route", "Run", "Seen", "Segment", "Signal", "Source", "Stage",
 ]  # fmt: skip

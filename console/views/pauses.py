@@ -197,7 +197,7 @@ def _no_section(request: HttpRequest) -> HttpResponse:
 def _asking(section: Section, form: PauseForm) -> dict[str, Any]:
     return {
         "section": section,
-        "blast": pauses.blast_radius(section),
+        "blast": reach.blast(section),
         "others": reach.others(section, list(standing())),
         "form": form,
         "reasons": REASONS,

@@ -6,7 +6,7 @@ import threading
 import pytest
 from django.db import connection
 
-from agents import pauses, questions
+from agents import pauses, questions, reach
 from agents.again import send_again, undo
 from agents.loop.act import Drain
 from agents.loop.decide import decide
@@ -141,7 +141,7 @@ def test_a_pause_holds_and_its_lifting_lets_go(hot, greeting, alice):
     making.signals([{"region": de}, {"region": making.region("amer")}])
     drain(hot)
     assert sorted(states()) == ["delivered", "held"]
-    assert pauses.blast_radius(pauses.Section(region=emea)).queued == 1
+    assert reach.now(pauses.Section(region=emea)).held == 1
     assert pauses.lift(pause, actor=alice.actor, person=alice)
     assert not pauses.lift(pause, actor=alice.actor, person=alice)
     drain(hot)
