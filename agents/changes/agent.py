@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from agents.changes.seen import changed, check
-from agents.models import Agent, Play, Stage
+from agents.models import Agent, Play, Policy, Stage
 from agents.readiness import AT_WORK, Item, missing
 from agents.rules.errors import Faults
 from agents.rules.plays import compile_choices
@@ -154,6 +154,8 @@ def set_stage(agent: Agent, *, actor: str, stage: str, before: str = "", why: st
             raise ValidationError(f"From {agent.get_stage_display().lower()} it can't go to {stage}.")
         if stage in AT_WORK and (items := missing(agent)):
             raise NotReady(items)
+        if stage == Stage.AUTONOMOUS and agent.policy is not None and not agent.policy.vouched:
+            raise NotReady([_second_person(agent.policy)])
         was, agent.stage = agent.stage, stage
         if stage in LIVE and agent.live_since is None:
             agent.live_since = timezone.now()
@@ -183,3 +185,9 @@ def _locked(agent: Agent) -> Agent:
 
 def _record(verb: str, agent: Agent, actor: str, **detail: Any) -> None:
     record(Line(verb, f"agent:{agent.slug}", actor, agent=agent.slug, detail=detail))
+
+
+def _second_person(policy: Policy) -> Item:
+    who = policy.published_by or "whoever published it"
+    text = f"Version {policy.version} of its boundaries lets it act alone, and only {who} stands behind it."
+    return Item("policy", "A second person", False, text)

@@ -12,6 +12,7 @@ from agents.models.outcome import Outcome
 from agents.models.pause import Hold, Pause
 from agents.models.play import Play, PlayVersion, Risk
 from agents.models.policy import Policy
+from agents.models.proposal import PolicyDraft, PolicyProposal
 from agents.models.route import Route
 from agents.models.run import Run
 from agents.models.scope import UNASSIGNED, Region, Segment
@@ -20,6 +21,6 @@ from agents.models.source import Source
 
 __all__ = [
     "UNASSIGNED", "Account", "Action", "Agent", "Attempt", "Connection", "ContactLock", "DeadLetter", "DoNotContact",
-    "Grant", "Hold", "Incident", "Metric", "Outcome", "Page", "Pause", "Play", "PlayVersion", "Policy", "Region", "Risk",
-    "Route", "Run", "Seen", "Segment", "Signal", "Source", "Stage",
+    "Grant", "Hold", "Incident", "Metric", "Outcome", "Page", "Pause", "Play", "PlayVersion", "Policy", "PolicyDraft",
+    "PolicyProposal", "Region", "Risk", "Route", "Run", "Seen", "Segment", "Signal", "Source", "Stage",
 ]  # fmt: skip

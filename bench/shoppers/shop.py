@@ -202,7 +202,9 @@ def _agent(
     agent = create_agent(actor=ACTOR, name=name, job=job, **people)
     change_thinking(agent, actor=ACTOR, scorecard=scorecard, choices=choices)
     set_metric(agent, actor=ACTOR, name="Sessions that end in revenue", outcome="revenue", target=40)
-    publish_policy(agent, actor=ACTOR, person=people["owner"], spec=policy, reason="What we agreed to start with.")
+    why = "What we agreed to start with."
+    two = {"person": people["owner"], "confirmed_by": people["deputy"]}
+    publish_policy(agent, actor=ACTOR, spec=policy, reason=why, **two)
     set_routes(agent, actor=ACTOR, wanted=[Wanted(None, source, [], {})])
     for stage in (Stage.SHADOW, Stage.SUPERVISED, Stage.AUTONOMOUS):
         agent = set_stage(Agent.objects.get(pk=agent.pk), actor=ACTOR, stage=stage)

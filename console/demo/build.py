@@ -146,7 +146,14 @@ def _agent(spec: dict[str, Any], staff: dict[str, Person]) -> None:
         Line("agent.created", f"agent:{agent.slug}", ACTOR, agent=agent.slug, detail={"name": agent.name, **people_})
     )
     set_metric(agent, actor=owner.actor, **spec["metric"])
-    publish_policy(agent, actor=owner.actor, person=owner, spec=spec["policy"], reason="What we agreed to start with.")
+    publish_policy(
+        agent,
+        actor=owner.actor,
+        person=owner,
+        confirmed_by=agent.deputy,
+        spec=spec["policy"],
+        reason="What we agreed to start with.",
+    )
     wanted = [
         Wanted(None, Source.objects.get(slug=route["source"]), route["types"], route.get("condition", {}))
         for route in spec["routes"]

@@ -59,6 +59,8 @@ NOUNS = (
     ("routes", "DELETE FROM agents_route WHERE agent_id = ANY(%(agents)s) OR source_id = ANY(%(sources)s)"),
     ("metrics", "DELETE FROM agents_metric WHERE agent_id = ANY(%(agents)s)"),
     ("", "UPDATE agents_agent SET policy_id = NULL WHERE id = ANY(%(agents)s)"),
+    ("", "DELETE FROM agents_policydraft WHERE agent_id = ANY(%(agents)s)"),
+    ("", "DELETE FROM agents_policyproposal WHERE agent_id = ANY(%(agents)s)"),
     ("policies", "DELETE FROM agents_policy WHERE agent_id = ANY(%(agents)s)"),
     ("agents", "DELETE FROM agents_agent WHERE id = ANY(%(agents)s)"),
     ("versions", "DELETE FROM agents_playversion WHERE play_id = ANY(%(plays)s)"),

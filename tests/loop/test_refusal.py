@@ -87,7 +87,9 @@ def test_a_play_that_is_switched_off_sends_nothing(hot, decided, way):
 )
 def test_boundaries_published_since_decide_again(hot, decided, way, clause, state):
     agent = decided(way)
-    policy = publish_policy(agent, actor="person:1", spec={"clauses": [clause]}, reason="narrower")
+    policy = publish_policy(
+        agent, actor="person:1", spec={"clauses": [clause]}, reason="narrower", confirmed_by=agent.owner
+    )
     assert passed(hot)[0] == state
     assert Action.objects.get().policy_id == (policy.pk if state == "delivered" else policy.pk - 1)
 
