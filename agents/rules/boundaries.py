@@ -1,45 +1,61 @@
 """What an agent does alone, asks for, or never does.
 
-Never beats asks beats alone, and what no clause speaks of is never done. A clause applies when everything it names
-fits; what it leaves out (null) fits anything. A region or segment covers what is beneath it. The decision names the
-clause, or one of Signalbox's own: "default", "unassigned", "stale", "stage:draft", "stage:supervised", "stage:retired".
+Never beats ask beats alone, and what no clause speaks of is never done. A clause applies when everything it names
+fits; what it leaves out (null) fits anything; what can't be told, such as a value nobody gave, fits a clause that asks
+or says never, and does not fit one that says alone. A region or segment covers what is beneath it. The decision names
+the clause, or one of Signalbox's own: "default", "unassigned", "stale", "stage:draft", "stage:supervised",
+"stage:retired". docs/boundaries.md says all of it exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
+from agents.rules.clauses import RISKS, Clause, Seen, Verdict
 from agents.rules.errors import Faults
 from agents.rules.facts import Facts
-from agents.rules.policy_specs import RISKS, STAGES, Clause, Limits, clause_words, read_clauses, read_limits
+from agents.rules.policy_specs import STAGES, Limits, clause_words, read_clauses, read_limits
 from agents.rules.scopes import UNASSIGNED, lineage
 
 __all__ = ["RISKS", "STAGES", "Clause", "Decision", "Facts", "Limits", "Policy", "clause_words", "compile_policy"]
 
-Verdict = Literal["alone", "ask", "never"]
 STRENGTH = {"never": 0, "ask": 1, "alone": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, the clause it comes from, and why in a sentence. `shadow`: record it, act on nothing."""
+    """The verdict, the clause it comes from, and why in a sentence. `shadow`: record it, act on nothing. Where it asks:
+    how many people must say yes, and which fields of the payload they may edit."""
 
     verdict: Verdict
     clause: str
     why: str
     shadow: bool = False
+    approvers: int = 1
+    editable: tuple[str, ...] = ()
 
 
 class Policy:
-    """A compiled policy; made by `compile_policy`, safe to share. `limits` are taken at the gate, not in `decide`."""
+    """
+    A compiled policy; made by `compile_policy`, safe to share. `limits` are taken at the gate, not in `decide`.
+
+    `timely`: what it says may be another at another moment, or of another recipient, so that the gate asks again.
+    `reads_fields`: an expression reads what the signal held besides.
+    """
 
     def __init__(self, clauses: list[Clause], limits: Limits, names: Mapping[str, str] | None = None) -> None:
         self.clauses = tuple(clauses)
         self.limits = limits
-        ordered = sorted(clauses, key=lambda clause: STRENGTH[clause.say])
-        self._steps = [(clause, Decision(clause.say, clause.id, _why(clause, names))) for clause in ordered]
+        self.reads_fields = any(clause.when is not None for clause in clauses)
+        self.timely = self.reads_fields or any(c.hours is not None or c.people is not None for c in clauses)
+        ordered = sorted(clauses, key=lambda clause: (STRENGTH[clause.say], -clause.approvers))
+        self._steps = [(clause, _decision(clause, names), clause.tests()) for clause in ordered]
+
+    def clause(self, id: str) -> Clause | None:
+        """The clause of this id; None for Signalbox's own and those that are not in it."""
+        return next((clause for clause in self.clauses if clause.id == id), None)
 
     def decide(self, facts: Facts) -> Decision:
         """The decision for one action. Deterministic, and total: never raises for any facts."""
@@ -53,9 +69,7 @@ class Policy:
                 decision = UNASSIGNED_ASKS[nowhere, nobody]
             elif stage == "supervised":
                 decision = SUPERVISED
-        if stage == "shadow":
-            return Decision(decision.verdict, decision.clause, decision.why, shadow=True)
-        return decision
+        return replace(decision, shadow=True) if stage == "shadow" else decision
 
     def _by_clause(self, facts: Facts) -> Decision:
         oldest = self.limits.max_signal_age_minutes
@@ -64,9 +78,25 @@ class Policy:
             return Decision("never", "stale", why)
         regions, segments = lineage(facts.region), lineage(facts.segment)
         risk, confidence = RISKS.get(facts.risk, 2), facts.confidence_pct
-        for clause, decision in self._steps:
-            if clause.fits(facts.play, regions, segments, confidence, risk):
+        seen: Seen | None = None
+        for clause, decision, tests in self._steps:
+            if not clause.fits(facts.play, regions, segments, confidence, risk):
+                continue
+            if not tests:
                 return decision
+            seen = seen or Seen(facts)
+            untold = ""
+            for what, test in tests:
+                held = test(seen)
+                if held is None:
+                    untold = untold or what
+                elif not held:
+                    break
+            else:
+                if not untold:
+                    return decision
+                if clause.say != "alone":
+                    return replace(decision, why=f"{decision.why}: {untold} is not known, so it counts as fitting")
         return DEFAULT
 
 
@@ -91,7 +121,8 @@ def compile_policy(
     segments: Collection[str] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Policy:
-    """A policy from {"clauses": […], "limits": {"hourly", "daily"}, "contact_lock_hours", "max_signal_age_minutes",
+    """A policy from {"clauses": […], "limits": {"hourly", "daily", "account_daily", "person_daily"}, "budget":
+    {"daily", "monthly"}, "quiet_hours": [{"hours", "days"}], "contact_lock_hours", "max_signal_age_minutes",
     "failure_rate_window"}; see `policy_specs`. The known plays and codes, where given, make an unknown one a fault.
     `names` gives the label of a play or code, for what a decision says.
 
@@ -104,7 +135,8 @@ def compile_policy(
     return Policy(clauses, limits, names)
 
 
-def _why(clause: Clause, names: Mapping[str, str] | None) -> str:
+def _decision(clause: Clause, names: Mapping[str, str] | None) -> Decision:
     verb = {"alone": "Alone", "ask": "Asks", "never": "Never"}[clause.say]
     note = f" ({clause.note})" if clause.note else ""
-    return f"{verb}: {clause_words(clause, names)}{note}"
+    why = f"{verb}: {clause_words(clause, names)}{note}"
+    return Decision(clause.say, clause.id, why, approvers=clause.approvers, editable=clause.editable)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+
+from agents.rules.hours import time_zone
 
 
 @dataclass(slots=True)
@@ -96,19 +96,6 @@ def as_currency(fact: Any) -> str:
 def as_zone(fact: Any) -> str:
     """The IANA name of a time zone known here, or "" for anything else."""
     return fact if isinstance(fact, str) and time_zone(fact) is not None else ""
-
-
-@lru_cache(maxsize=1024)
-def time_zone(name: str) -> ZoneInfo | None:
-    """The time zone of that name, or None."""
-    if name not in _zones():
-        return None
-    return ZoneInfo(name)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _text(value: Any) -> str:
