@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,13 @@ FLIGHT = """
 SELECT count(*) FILTER (WHERE settled_at IS NULL), max(settled_at), count(*) FILTER (WHERE verdict = 'unknown')
 FROM agents_attempt WHERE id = ANY(%s)
 """
+OLD = """
+SELECT count(*) FROM agents_hold h JOIN agents_action a ON a.id = h.action_id
+JOIN agents_agent g ON g.id = a.agent_id JOIN agents_policy p ON p.id = g.policy_id
+WHERE h.pause_id = %s AND h.let_go_at IS NULL AND a.state = 'held' AND a.undo_of IS NULL
+    AND jsonb_typeof(p.spec -> 'max_signal_age_minutes') = 'number' AND a.received_at < clock_timestamp()
+        - (p.spec ->> 'max_signal_age_minutes')::float8 * '1 minute'::interval
+"""
 FATES = """
 SELECT count(DISTINCT id), count(DISTINCT id) FILTER (WHERE kept),
     count(DISTINCT id) FILTER (WHERE NOT kept AND state IN ('delivered', 'sending', 'unknown', 'failed')),
@@ -69,6 +76,13 @@ def kept(pause_id: int) -> int:
     """How many actions it keeps back now."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM agents_hold WHERE pause_id = %s AND let_go_at IS NULL", [pause_id])
+        return int(cursor.fetchone()[0])
+
+
+def too_old(pause: Pause) -> int:
+    """How many of those it keeps the gate would refuse by now, as their policies' greatest age of a signal is past."""
+    with connection.cursor() as cursor:
+        cursor.execute(OLD, [pause.pk])
         return int(cursor.fetchone()[0])
 
 
@@ -95,7 +109,7 @@ def let_go(pause_id: int, *, actor: str) -> int:
 def finish(*, actor: str) -> int:
     """Let go what a process that died had not come to yet, of pauses lifted within a day; how many actions."""
     with connection.cursor() as cursor:
-        cursor.execute(UNFINISHED, [timezone.now() - timezone.timedelta(days=1)])
+        cursor.execute(UNFINISHED, [timezone.now() - timedelta(days=1)])
         pauses = [row[0] for row in cursor.fetchall()]
     return sum(let_go(pause, actor=actor) for pause in pauses)
 
