@@ -1,32 +1,43 @@
 """Whether one policy lets an agent do alone what another did not: decided on the clauses, for every possible fact.
 
-Each part of a clause is a set of atoms on an axis of its own: the plays, regions, segments, confidences and risks that
-the two policies tell apart, with one atom for all they do not name. A clause is a box, and what a policy does alone
-is its alone boxes less its ask and never boxes. A part that this module cannot order (an expression, a list, hours) is
-an axis of two atoms, holds or not, free of all others: so the answer errs to "widens", never to "does not".
+Each part of a clause is a set of atoms on an axis of its own: the plays, scopes, lists, confidences, risks, values and
+hours that the two policies tell apart, one atom for all they do not name, and one for what can't be told. A clause is
+a box, and what a policy does alone is its alone boxes less its ask and never boxes. An expression is an axis of its own
+with three atoms, free of all others: so the answer errs to "widens", never to "does not".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 from agents.rules.boundaries import Policy
-from agents.rules.policy_specs import Clause, Limits
+from agents.rules.clauses import Clause
+from agents.rules.hours import MIDNIGHT, Hours
+from agents.rules.policy_specs import Limits
 from agents.rules.scopes import UNASSIGNED, lineage
 
 MOST_BOXES = 20_000
 """Beyond so many pieces the answer is that it may widen."""
 SAID = frozenset({"id", "say", "note", "approvers", "editable"})
 """Parts of a clause that do not say when it applies."""
+ORDERED = frozenset({"plays", "regions", "segments", "accounts", "people", "min_confidence", "below_confidence",
+                     "min_risk", "max_risk", "reversible", "min_value", "above_value", "max_value", "currency",
+                     "hours"})  # fmt: skip
+"""Parts with an axis that knows what they mean."""
 ELSEWHERE = "\x00elsewhere"
-MORE_IS_WIDER = frozenset({"hourly", "daily", "max_signal_age_minutes"})
+MORE_IS_WIDER = frozenset({"hourly", "daily", "account_daily", "person_daily", "budget_daily", "budget_monthly",
+                           "max_signal_age_minutes"})  # fmt: skip
 """Limits under which a greater number lets more through; None is no limit."""
 LESS_IS_WIDER = frozenset({"contact_lock_hours"})
 NEITHER = frozenset({"failure_rate_window"})
 
 Box = tuple[int, ...]
+Boxes = dict[int, Box]
+"""Of each clause, by its identity."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +77,17 @@ def compare(old: Policy | None, new: Policy) -> Change:
     `new` asks fewer approvers than `old`, and no limit of `new` is looser.
     """
     before = old or Policy([], Limits())
-    axes = _axes([*before.clauses, *new.clauses])
-    wider = _wider(before, new, axes)
-    narrower = _wider(new, before, axes)
+    clauses = [*before.clauses, *new.clauses]
+    axes = _axes(clauses)
+    boxes = {id(clause): tuple(axis(clause) for axis in axes) for clause in clauses}
+    wider = _wider(before, new, boxes)
+    narrower = _wider(new, before, boxes)
     return Change(tuple(wider), bool(narrower))
 
 
-def _wider(old: Policy, new: Policy, axes: Sequence[_Axis]) -> list[Loosened]:
+def _wider(old: Policy, new: Policy, boxes: Boxes) -> list[Loosened]:
     try:
-        found = [*_alone(old, new, axes), *_approvers(old, new, axes)]
+        found = [*_alone(old, new, boxes), *_approvers(old, new, boxes)]
     except _TooMany:
         found = [Loosened("unsure", "")]
     if any(clause.say == "alone" for clause in new.clauses):
@@ -82,41 +95,33 @@ def _wider(old: Policy, new: Policy, axes: Sequence[_Axis]) -> list[Loosened]:
     return found
 
 
-def _alone(old: Policy, new: Policy, axes: Sequence[_Axis]) -> Iterable[Loosened]:
+def _alone(old: Policy, new: Policy, boxes: Boxes) -> Iterable[Loosened]:
     """Where `new` goes alone and `old` did not, once for each pair of clauses."""
-    stops = [_box(clause, axes) for clause in new.clauses if clause.say != "alone"]
-    alone_before = [_box(clause, axes) for clause in old.clauses if clause.say == "alone"]
+    stops = [boxes[id(clause)] for clause in new.clauses if clause.say != "alone"]
+    alone_before = [boxes[id(clause)] for clause in old.clauses if clause.say == "alone"]
     for clause in new.clauses:
         if clause.say != "alone":
             continue
-        pieces = _less([_box(clause, axes)], stops)
-        if _less(pieces, [*alone_before, *(_box(one, axes) for one in old.clauses if one.say != "alone")]):
+        pieces = _less([boxes[id(clause)]], stops)
+        if _less(pieces, [*alone_before, *(boxes[id(one)] for one in old.clauses if one.say != "alone")]):
             yield Loosened("alone", clause.id, "default", "never")
         for one in old.clauses:
-            if one.say != "alone" and any(_meet(piece, _box(one, axes)) for piece in pieces):
+            if one.say != "alone" and any(_meet(piece, boxes[id(one)]) for piece in pieces):
                 yield Loosened("alone", clause.id, one.id, one.say)
 
 
-def _approvers(old: Policy, new: Policy, axes: Sequence[_Axis]) -> Iterable[Loosened]:
-    """Where `new` asks fewer people than `old` did; the first clause that fits is the one that asks."""
-    asks_before = [clause for clause in old.clauses if clause.say == "ask"]
+def _approvers(old: Policy, new: Policy, boxes: Boxes) -> Iterable[Loosened]:
+    """Where `new` asks fewer people than `old` did: of the clauses that fit, the one that wants most asks."""
     asks_now = [clause for clause in new.clauses if clause.say == "ask"]
-    nevers = [_box(clause, axes) for one in (old, new) for clause in one.clauses if clause.say == "never"]
-    for n, before in enumerate(asks_before):
-        wanted = _count(before)
-        if wanted <= 1:
+    nevers = [boxes[id(clause)] for one in (old, new) for clause in one.clauses if clause.say == "never"]
+    for before in old.clauses:
+        if before.say != "ask" or before.approvers <= 1:
             continue
-        pieces = _less([_box(before, axes)], [*nevers, *(_box(one, axes) for one in asks_before[:n])])
-        for m, now in enumerate(asks_now):
-            if _count(now) >= wanted:
-                continue
-            mine = [met for piece in pieces if (met := _meet(piece, _box(now, axes)))]
-            if _less(mine, [_box(one, axes) for one in asks_now[:m]]):
+        enough = [boxes[id(one)] for one in asks_now if one.approvers >= before.approvers]
+        pieces = _less([boxes[id(before)]], [*nevers, *enough])
+        for now in asks_now:
+            if now.approvers < before.approvers and any(_meet(piece, boxes[id(now)]) for piece in pieces):
                 yield Loosened("approvers", now.id, before.id, "ask")
-
-
-def _count(clause: Clause) -> int:
-    return int(getattr(clause, "approvers", 1) or 1)
 
 
 def _limits(old: Limits, new: Limits) -> Iterable[Loosened]:
@@ -128,67 +133,123 @@ def _limits(old: Limits, new: Limits) -> Iterable[Loosened]:
             loose = now is None or (was is not None and now > was)
         elif name in LESS_IS_WIDER:
             loose = (now or 0) < (was or 0)
+        elif name == "quiet":
+            week = _week([*was, *now])
+            loose = any(_quiet(was, at) and not _quiet(now, at) for at in week)
         else:
             loose = bool(was)
         if loose:
             yield Loosened("limit", name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """`all` has a bit for each atom; `mask` gives those on which the clause applies."""
-
-    all: int
-    mask: Callable[[Clause], int]
+Axis = Callable[[Clause], int]
+"""The atoms of one axis on which a clause applies, a bit for each."""
 
 
-def _axes(clauses: Sequence[Clause]) -> list[_Axis]:
+def _axes(clauses: Sequence[Clause]) -> list[Axis]:
     axes = [
         _named(clauses, "plays", lambda code: (code,)),
-        _named(clauses, "regions", lineage),
-        _named(clauses, "segments", lineage),
-        _range([0, *(clause.min_confidence for clause in clauses), *(clause.below_confidence for clause in clauses)],
-               lambda clause, at: clause.min_confidence <= at < clause.below_confidence, most=100),
-        _range([0, 1, 2], lambda clause, at: clause.min_risk <= at <= clause.max_risk),
-    ]  # fmt: skip
-    known = {*SAID, "plays", "regions", "segments", "min_confidence", "below_confidence", "min_risk", "max_risk"}
+        _named(clauses, "regions", lineage, UNASSIGNED),
+        _named(clauses, "segments", lineage, UNASSIGNED),
+        _named(clauses, "accounts", lambda code: (code,)),
+        _named(clauses, "people", lambda code: (code,)),
+        _told(
+            sorted(
+                {0, *(mark for one in clauses for mark in (one.min_confidence, one.below_confidence) if mark < 100)}
+            ),
+            lambda clause, at: clause.min_confidence <= at < clause.below_confidence,
+        ),
+        _told([0, 1, 2], lambda clause, at: clause.min_risk <= at <= clause.max_risk),
+        _told([False, True], lambda clause, at: clause.reversible is None or clause.reversible is at),
+        _told([*_values(clauses), None], _worth),
+        _told([*_week([clause.hours for clause in clauses if clause.hours]), None], _within),
+    ]
     for field in fields(Clause):
-        if field.name not in known:
+        if field.name not in SAID | ORDERED:
             axes += _opaque(clauses, field.name, field.default)
     return axes
 
 
-def _named(clauses: Sequence[Clause], name: str, above: Callable[[str], tuple[str, ...]]) -> _Axis:
-    """Codes of a tree, or slugs. What is unassigned never acts alone, so it has no atom."""
-    codes = sorted({code for clause in clauses for code in getattr(clause, name) or ()} - {UNASSIGNED})
-    atoms = [(ELSEWHERE,), *(above(code) for code in codes)]
-    every = (1 << len(atoms)) - 1
+def _told(atoms: Sequence[T], holds: Callable[[Clause, T], bool | None]) -> Axis:
+    """An atom for each of `atoms`; where it can't be told (None) a clause that asks or says never fits, as in
+    `boundaries`."""
 
-    def mask(clause: Clause) -> int:
-        wanted = getattr(clause, name)
-        if wanted is None:
-            return every
-        return sum(1 << n for n, atom in enumerate(atoms) if not wanted.isdisjoint(atom))
+    def fits(clause: Clause, atom: T) -> bool:
+        held = holds(clause, atom)
+        return clause.say != "alone" if held is None else held
 
-    return _Axis(every, mask)
+    return lambda clause: sum(1 << n for n, atom in enumerate(atoms) if fits(clause, atom))
 
 
-def _range(marks: Iterable[int], holds: Callable[[Clause, int], bool], most: int = 1 << 30) -> _Axis:
-    """Numbers: an atom from each mark up to the next."""
-    atoms = sorted({mark for mark in marks if 0 <= mark < most})
-    every = (1 << len(atoms)) - 1
-    return _Axis(every, lambda clause: sum(1 << n for n, at in enumerate(atoms) if holds(clause, at)))
+def _named(clauses: Sequence[Clause], name: str, above: Callable[[str], tuple[str, ...]], never: str = "") -> Axis:
+    """Codes of a tree, slugs or keys: an atom for all that the same clauses name. `never` acts alone, so has none."""
+    wanted = [getattr(clause, name) for clause in clauses]
+    codes = {code for named in wanted for code in named or ()} - {never}
+    fitting: dict[tuple[bool, ...], tuple[str, ...]] = {}
+    for path in ((ELSEWHERE,), *(above(code) for code in sorted(codes))):
+        fitting.setdefault(tuple(named is None or not named.isdisjoint(path) for named in wanted), path)
+    atoms = list(fitting.values())
+
+    def holds(clause: Clause, path: tuple[str, ...]) -> bool:
+        named = getattr(clause, name)
+        return named is None or not named.isdisjoint(path)
+
+    return _told(atoms, holds)
 
 
-def _opaque(clauses: Sequence[Clause], name: str, default: Any) -> Iterable[_Axis]:
-    """For each value that a part takes, an axis of two: it holds, or not."""
-    values = {repr(value): value for clause in clauses if (value := getattr(clause, name)) not in (default, None)}
-    for value in values.values():
-        yield _Axis(3, lambda clause, value=value: 1 if getattr(clause, name) == value else 3)
+def _values(clauses: Sequence[Clause]) -> Iterable[tuple[str, float]]:
+    """For each currency its marks, something between each two, and something beyond either end."""
+    for currency in sorted({clause.currency for clause in clauses if clause.currency}):
+        of = [one for one in clauses if one.currency == currency]
+        bounds = {mark for one in of for mark in (one.min_value, one.above_value, one.max_value)}
+        marks = sorted(mark for mark in bounds if mark is not None)
+        if marks:
+            between = [(one + other) / 2 for one, other in pairwise(marks)]
+            yield from ((currency, value) for value in sorted({marks[0] - 1, *marks, *between, marks[-1] + 1}))
 
 
-def _box(clause: Clause, axes: Sequence[_Axis]) -> Box:
-    return tuple(axis.mask(clause) for axis in axes)
+def _worth(clause: Clause, at: tuple[str, float] | None) -> bool | None:
+    if not clause.currency:
+        return True
+    if at is None or at[0] != clause.currency:
+        return None
+    value = at[1]
+    return (
+        (clause.min_value is None or value >= clause.min_value)
+        and (clause.above_value is None or value > clause.above_value)
+        and (clause.max_value is None or value <= clause.max_value)
+    )
+
+
+def _week(stretches: Iterable[Hours]) -> list[tuple[int, int]]:
+    """A moment (day, minute) on each day of a week in each stretch of the day that these tell apart."""
+    marks = sorted({0, *(mark % MIDNIGHT for hours in stretches for mark in (hours.start, hours.end))})
+    return [(day, mark) for day in range(7) for mark in marks]
+
+
+def _within(clause: Clause, at: tuple[int, int] | None) -> bool | None:
+    if clause.hours is None:
+        return True
+    return None if at is None else clause.hours.hold(*at)
+
+
+def _quiet(stretches: Iterable[Hours], at: tuple[int, int]) -> bool:
+    return any(hours.hold(*at) for hours in stretches)
+
+
+def _opaque(clauses: Sequence[Clause], name: str, default: Any) -> Iterable[Axis]:
+    """For each value that a part takes, an axis of its own: it holds, it does not, it can't be told."""
+    values: list[Any] = []
+    for clause in clauses:
+        value = getattr(clause, name)
+        if value not in (default, None) and value not in values:
+            values.append(value)
+    for value in values:
+
+        def holds(clause: Clause, at: bool | None, value: Any = value) -> bool | None:
+            return at if getattr(clause, name) == value else True
+
+        yield _told([True, False, None], holds)
 
 
 def _meet(one: Box, other: Box) -> Box | None:

@@ -1,6 +1,7 @@
 """Whether a policy widens: what the clauses say agrees with what deciding shows, on many policies and facts."""
 
 import itertools
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,6 +17,28 @@ CONFIDENCES = (0, 10, 40, 69, 70, 99)
 FACTS = [
     Facts(play=play, region=region, segment="smb", confidence_pct=confidence, risk=risk, stage="autonomous")
     for play, region, confidence, risk in itertools.product(ALL_PLAYS, REGIONS, CONFIDENCES, RISKS)
+]
+WORTH = [(None, ""), *((value, "EUR") for value in (0, 999, 1000, 1001, 5000, 5001)), (9000, "USD")]
+CLOCKS = [None, *(datetime(2026, 11, day, hour, tzinfo=UTC) for day in (20, 21, 22) for hour in (3, 8, 12, 18, 23))]
+RICHER = [
+    Facts(
+        play="call",
+        region="emea",
+        segment="smb",
+        confidence_pct=50,
+        risk="low",
+        stage="autonomous",
+        value=value,
+        currency=currency,
+        at=at,
+        zone="UTC",
+        account=account,
+        reversible=reversible,
+        fields=fields,
+    )
+    for (value, currency), at, account, reversible, fields in itertools.product(
+        WORTH, CLOCKS, ("acme", "other"), (True, False), ({"seats": 3}, {"seats": 99}, {})
+    )
 ]
 
 
@@ -110,6 +133,55 @@ def some(rng, ids):
     if rng.random() < 0.4:
         part["min_risk"] = rng.choice(RISKS)
     return part
+
+
+def richer(rng):
+    part = {"say": rng.choice(["alone", "alone", "ask", "never"])}
+    if rng.random() < 0.5:
+        part |= {rng.choice(["min_value", "above_value", "max_value"]): rng.choice([1000, 5000]), "currency": "EUR"}
+    if rng.random() < 0.4:
+        part["hours"] = rng.choice([["18:00", "08:00"], ["08:00", "18:00"], ["08:00", "24:00"]])
+    if rng.random() < 0.2:
+        part["days"] = rng.choice([["fri"], ["sat", "sun"]])
+    if rng.random() < 0.3:
+        part["accounts"] = rng.choice([["acme"], ["acme", "globex"]])
+    if rng.random() < 0.3:
+        part["reversible"] = rng.choice([True, False])
+    if rng.random() < 0.3:
+        part["when"] = rng.choice(["fields.seats > 10", "fields.seats > 50"])
+    return part
+
+
+def test_it_never_says_that_something_does_not_widen_which_does(rng):
+    """Values, hours, lists and expressions: what deciding shows to widen always counts as widening."""
+    shown = told = 0
+    for _ in range(250):
+        old = [richer(rng) for _ in range(rng.randrange(1, 4))]
+        new = [*old, richer(rng)] if rng.random() < 0.5 else [richer(rng) for _ in range(rng.randrange(1, 4))]
+        before, after = policy(*old), policy(*new)
+        seen = any(after.decide(one).verdict == "alone" != before.decide(one).verdict for one in RICHER)
+        said = compare(before, after).widens
+        assert said or not seen, (old, new)
+        shown, told = shown + seen, told + said
+    assert shown <= told < 250
+    assert shown > 20
+
+
+def test_fewer_approvers_and_less_quiet_widen():
+    two, one = {**ASK, "approvers": 2}, {**ASK, "regions": ["emea"]}
+    assert [part.kind for part in compare(policy(two), policy(ASK)).wider] == ["approvers"]
+    assert not widens(policy(two, one), policy(two, one)), "of several that fit, the one that wants most asks"
+    assert not widens(policy(ASK), policy(two))
+    night, evening = ({"quiet_hours": [{"hours": [start, "08:00"]}]} for start in ("20:00", "18:00"))
+    assert widens(policy(ALONE, **evening), policy(ALONE, **night))
+    assert not widens(policy(ALONE, **night), policy(ALONE, **evening))
+
+
+def test_above_five_thousand_ask_and_never_in_germany_after_six_does_not_widen():
+    above = {**ASK, "above_value": 5000, "currency": "EUR"}
+    late = {**NEVER, "regions": ["emea/de"], "hours": ["18:00", "24:00"]}
+    change = compare(policy(ALONE), policy(ALONE, above, late))
+    assert (change.widens, change.narrower) == (False, True)
 
 
 def test_it_agrees_with_deciding_on_every_one_of_many_pairs(rng):
