@@ -19,6 +19,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
 from agents import watchdog
+from agents.changes.proposal import put_due_live
 from agents.loop.act import Drain
 from agents.loop.hot import hot
 
@@ -137,6 +138,13 @@ def sweep() -> None:
 def page() -> None:
     """Tell whoever is next of each incident that nobody took."""
     watchdog.page()
+
+
+@shared_task(name="agents.tasks.publish")
+def publish() -> None:
+    """Put boundaries live whose set time has come."""
+    if put_due_live():
+        wake()
 
 
 @shared_task(name="agents.tasks.housekeep")

@@ -190,7 +190,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_DEFAULT_QUEUE = "loop"
-CELERY_TASK_ROUTES = {"agents.tasks.sweep": {"queue": "sweep"}, "agents.tasks.page": {"queue": "paging"}}
+CELERY_TASK_ROUTES = {
+    "agents.tasks.sweep": {"queue": "sweep"},
+    "agents.tasks.publish": {"queue": "sweep"},
+    "agents.tasks.page": {"queue": "paging"},
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -203,6 +207,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "agents.tasks.sweep", "schedule": 5.0, "options": {"expires": 10}},
     "page": {"task": "agents.tasks.page", "schedule": 15.0, "options": {"expires": 30}},
+    "publish": {"task": "agents.tasks.publish", "schedule": 10.0, "options": {"expires": 20}},
     "housekeep": {"task": "agents.tasks.housekeep", "schedule": crontab(minute=7)},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat" / "schedule")
