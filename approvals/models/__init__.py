@@ -3,5 +3,6 @@
 from approvals.models.approval import Approval
 from approvals.models.notice import Notice, Told
 from approvals.models.person import Person, Role
+from approvals.models.verdict import Call, Edit, Message, Snooze, Verdict
 
-__all__ = ["Approval", "Notice", "Person", "Role", "Told"]
+__all__ = ["Approval", "Call", "Edit", "Message", "Notice", "Person", "Role", "Snooze", "Told", "Verdict"]

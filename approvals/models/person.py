@@ -74,6 +74,16 @@ class Person(AbstractBaseUser, PermissionsMixin):
     shortcuts = models.BooleanField(default=True)
     mails = models.CharField(max_length=8, choices=Mails, default=Mails.NOW)
     mails_at = models.TimeField(default=time(9), help_text="Where they come once a day, in the person's time zone.")
+    away_from = models.DateTimeField(null=True, blank=True)
+    away_until = models.DateTimeField(null=True, blank=True, help_text="Empty while away: until they are back.")
+    delegate = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who is asked instead while they are away; by grants of their own.",
+    )
     is_active = models.BooleanField(default=True)
     is_demo = models.BooleanField(default=False, help_text="Part of the demo workspace; removed with it.")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -28,10 +28,13 @@ from console.intake.sources import FRESH_SECONDS
 PATIENCE = 10.0
 """Seconds to wait for what is in flight; then it goes too."""
 LOCKED = "agents_signal, agents_account, agents_run, agents_action, agents_attempt"
+OF_QUESTION = "p.subject = 'action:' || a.id AND {action}"
 HISTORY = (
     ("attempts", "DELETE FROM agents_attempt t USING agents_action a WHERE a.id = t.action_id AND {action}"),
-    ("questions", "DELETE FROM approvals_approval p USING agents_action a "
-                  "WHERE p.subject = 'action:' || a.id AND {action}"),
+    *(("", f"DELETE FROM approvals_{said} v USING approvals_approval p, agents_action a "  # noqa: S608
+           f"WHERE v.approval_id = p.id AND {OF_QUESTION}")
+      for said in ("verdict", "edit", "message", "snooze", "call")),
+    ("questions", f"DELETE FROM approvals_approval p USING agents_action a WHERE {OF_QUESTION}"),  # noqa: S608
     ("locks", "DELETE FROM agents_contactlock l WHERE l.agent_id = ANY(%(agents)s)"),
     ("locks", "DELETE FROM agents_contactlock l USING agents_action a WHERE a.id = l.action_id AND {action}"),
     ("outcomes", "DELETE FROM agents_outcome o USING agents_run a WHERE a.id = o.run_id AND {action}"),
