@@ -5,13 +5,11 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from console import logs
 from console.views import page
@@ -57,12 +55,7 @@ class SignInFirst(LoginRequiredMiddleware):
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view_func)
-        page_of_form = "/"
-        referer = request.headers.get("Referer", "")
-        if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-            parts = urlsplit(referer)
-            page_of_form = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-        return redirect_to_login(page_of_form, self.get_login_url(view_func))
+        return redirect_to_login(page.form_page(request), self.get_login_url(view_func))
 
 
 class NotThisWayMiddleware:

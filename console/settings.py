@@ -1,6 +1,7 @@
 """Django settings. Everything a deployment may change is read from the environment, in `console/env.py`."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from celery.schedules import crontab
@@ -36,6 +37,11 @@ INSTALLED_APPS = [
     "template_partials",
     "guardian",
     "axes",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "audit",
     "approvals",
@@ -56,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
     "console.middleware.NotThisWayMiddleware",
     "console.middleware.NoNulMiddleware",
@@ -130,12 +137,41 @@ AXES_FAILURE_LIMIT = 10
 AXES_LOCKOUT_TEMPLATE = "sign_in/locked.html"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_USERNAME_FORM_FIELD = "username"
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = "console.lockout.parameters"
+AXES_SENSITIVE_PARAMETERS = ["password", "old_password", "new_password1", "new_password2", "code", "credential"]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_CLIENT_IP_CALLABLE = "console.middleware.client_address"
 AXES_VERBOSE = False
+
+# The second step of signing in, sessions, and sign-in with a provider. Wrong tries are counted in `console.lockout`.
+STEP_UP_SECONDS = 600
+"""How long a person counts as having just shown who they are; see `console.step_up`."""
+ACCOUNT_ADAPTER = "console.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_NOTIFICATIONS = False
+ACCOUNT_RATE_LIMITS = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = STEP_UP_SECONDS
+MFA_ADAPTER = "console.adapters.SecondStepAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "console.second_step.CodeForm",
+    "authenticate_webauthn": "console.passkeys.SecondStepForm",
+    "login_webauthn": "console.passkeys.LoginForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "preferred"
+MFA_TOTP_ISSUER = "Signalbox"
+MFA_TOTP_TOLERANCE = 1
+MFA_RATE_LIMITS = False
+SOCIALACCOUNT_ADAPTER = "console.oidc.Adapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": []}}
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENV.tls
 SESSION_COOKIE_NAME = "signalbox"

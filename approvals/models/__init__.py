@@ -3,6 +3,21 @@
 from approvals.models.approval import Approval
 from approvals.models.notice import Notice, Told
 from approvals.models.person import Person, Role
+from approvals.models.sign_in_rules import SignInRules
+from approvals.models.token import ApiToken
 from approvals.models.verdict import Call, Edit, Message, Snooze, Verdict
 
-__all__ = ["Approval", "Call", "Edit", "Message", "Notice", "Person", "Role", "Snooze", "Told", "Verdict"]
+__all__ = [
+    "ApiToken",
+    "Approval",
+    "Call",
+    "Edit",
+    "Message",
+    "Notice",
+    "Person",
+    "Role",
+    "SignInRules",
+    "Snooze",
+    "Told",
+    "Verdict",
+]

@@ -9,6 +9,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 
 class Role(models.TextChoices):
@@ -85,6 +86,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
         help_text="Who is asked instead while they are away; by grants of their own.",
     )
     is_active = models.BooleanField(default=True)
+    signed_out_at = models.DateTimeField(null=True, blank=True, help_text="Sessions begun before it are void.")
     is_demo = models.BooleanField(default=False, help_text="Part of the demo workspace; removed with it.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -98,6 +100,13 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """Django's, and with it when they were last signed out everywhere: what sessions are checked against."""
+        kept = str(super()._get_session_auth_hash(secret))  # type: ignore[misc]
+        if self.signed_out_at is None:
+            return kept
+        return salted_hmac("signed_out_at", f"{kept} {self.signed_out_at.timestamp()}", secret=secret).hexdigest()
 
     @property
     def actor(self) -> str:

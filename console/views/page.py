@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -85,10 +86,24 @@ def redirect(request: HttpRequest, to: Any, *args: Any, **kwargs: Any) -> HttpRe
 
 def back(request: HttpRequest, to: Any, *args: Any, **kwargs: Any) -> HttpResponse:
     """Like `redirect`, to the form's own `next` where that is an address of ours."""
-    url = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
+    if url := next_page(request):
         return redirect(request, url)
     return redirect(request, to, *args, **kwargs)
+
+
+def next_page(request: HttpRequest) -> str:
+    """The form's own `next` where that is an address of ours, else ""."""
+    url = request.POST.get("next") or request.GET.get("next") or ""
+    here = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+    return url if here else ""
+
+
+def form_page(request: HttpRequest) -> str:
+    """The page of ours that a form was sent from, without its fragment; Home where that can't be known."""
+    referer = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
+        return "/"
+    return urlsplit(referer)._replace(scheme="", netloc="", fragment="").geturl() or "/"
 
 
 def trouble(request: HttpRequest, *, status: int, title: str, text: str = "") -> HttpResponse:

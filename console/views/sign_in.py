@@ -2,26 +2,26 @@
 
 from typing import Any
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
+from allauth.usersessions.models import UserSession
+from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 
-from approvals.models import Person, Role
-from audit.entries import Line, record
-
-LANDING: dict[str, str] = {Role.REP: "/inbox", Role.OWNER: "/agents?owner=me"}
-
-
-def note(verb: str, person: Any, **detail: Any) -> None:
-    """One line in the record of what a person did with their own account, in the transaction of the change."""
-    record(Line(verb, person.actor, person.actor, detail=detail))
+from approvals.models import Person
+from console import lockout, oidc, passkeys, security, step_up
+from console.adapters import LANDING
 
 
 class SignInForm(AuthenticationForm):
@@ -32,10 +32,14 @@ class SignInForm(AuthenticationForm):
         "inactive": "That e-mail and password do not belong together. Passwords mind upper and lower case.",
     }
 
+    username = forms.EmailField(
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "username webauthn", "inputmode": "email", "autofocus": True}),
+    )
+
     def __init__(self, request: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.fields["username"].label = "E-mail"
-        self.fields["username"].widget.attrs.update({"type": "email", "autocomplete": "username", "inputmode": "email"})
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -54,16 +58,20 @@ class SignIn(auth.LoginView):
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        with transaction.atomic():
-            response = super().form_valid(form)
-            note("person.signed_in", self.request.user)
-        return response
+        person: Any = form.get_user()
+        login = Login(user=person, redirect_url=self.get_redirect_url() or None)
+        return perform_password_login(self.request, {}, login)
 
     def get_default_redirect_url(self) -> str:
         return LANDING.get(getattr(self.request.user, "role", ""), "/")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(nobody_yet=not Person.objects.exists(), **kwargs)
+        return super().get_context_data(
+            nobody_yet=not Person.objects.exists(),
+            possible=passkeys.possible(self.request),
+            **oidc.button(self.get_redirect_url()),
+            **kwargs,
+        )
 
 
 class SignOut(auth.LogoutView):
@@ -72,18 +80,43 @@ class SignOut(auth.LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with transaction.atomic():
             if request.user.is_authenticated:
-                note("person.signed_out", request.user)
+                security.note("person.signed_out", request.user, actor=request.user.actor)
             return super().post(request, *args, **kwargs)
+
+
+class PasswordChangeForm(auth_forms.PasswordChangeForm):
+    """Asks for the old password, and counts wrong ones like every other way of showing who one is."""
+
+    def __init__(self, user: Any, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        if lockout.locked(self.request, lockout.AGAIN, self.user.pk):
+            raise ValidationError("Too many wrong tries.")
+        try:
+            old = str(super().clean_old_password())
+        except ValidationError:
+            lockout.wrong(self.request, lockout.AGAIN, self.user.pk)
+            raise
+        lockout.forget(lockout.AGAIN, self.user.pk)
+        return old
 
 
 class PasswordChange(auth.PasswordChangeView):
     template_name = "sign_in/password.html"
+    form_class = PasswordChangeForm
     success_url = reverse_lazy("settings")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
             response = super().form_valid(form)
-            note("person.changed", form.user, fields=["password"])
+            security.note("person.changed", form.user, actor=form.user.actor, fields=["password"])
+        step_up.mark(self.request)
+        UserSession.objects.create_from_request(self.request)
         messages.success(self.request, "Your password is changed. Other devices are signed out.")
         return response
 
@@ -114,6 +147,6 @@ class PasswordResetSet(auth.PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
             response = super().form_valid(form)
-            note("person.changed", form.user, fields=["password"])
+            security.note("person.changed", form.user, actor=form.user.actor, fields=["password"])
         messages.success(self.request, "Your new password is set.")
         return response
