@@ -14,7 +14,7 @@ from agents.loop.decide import write
 from agents.loop.handle import Handled, decide_play, document_of
 from agents.loop.hot import hot
 from agents.loop.render import ActionRow, Handling, Heard, render
-from agents.models import Agent
+from agents.models import Action
 from agents.registry import Snapshot, snapshot
 from agents.rules.canonical import canonical_bytes, payload_hash
 from approvals.models import Person
@@ -54,10 +54,9 @@ def send_again(action_ids: list[UUID], *, person: Person) -> list[Result]:
     Decide and render each action anew, with the mapping, template, connection and policy of now, and let the gate have
     it; the old one is withdrawn, naming the new. One transaction each: one that can't go does not stop the others.
 
-    PermissionDenied unless the person may resend for every agent concerned. The caller wakes a worker.
+    PermissionDenied unless the person may resend each. The caller wakes a worker.
     """
-    for agent in Agent.objects.filter(pk__in=_agents(action_ids)):
-        access.require(person, access.RESEND, agent)
+    _require(person, action_ids)
     return [_again(id_, person) for id_ in action_ids]
 
 
@@ -67,8 +66,7 @@ def undo(action_id: UUID, *, person: Person) -> Result:
 
     PermissionDenied as for `send_again`. Once only, unless the undoing itself failed. The caller wakes a worker.
     """
-    for agent in Agent.objects.filter(pk__in=_agents([action_id])):
-        access.require(person, access.RESEND, agent)
+    _require(person, [action_id])
     with hot.transaction() as cursor:
         row = cursor.execute(DONE, [action_id]).fetchone()
         if row is None:
@@ -104,8 +102,7 @@ def undo(action_id: UUID, *, person: Person) -> Result:
 
 def resolve_unknown(action_id: UUID, *, happened: bool, person: Person) -> bool:
     """A person looked at the far side: it happened (delivered), or not (failed, may be sent again). False: too late."""
-    for agent in Agent.objects.filter(pk__in=_agents([action_id])):
-        access.require(person, access.RESEND, agent)
+    _require(person, [action_id])
     state = "delivered" if happened else "failed"
     why = f"{person.name} looked: it {'happened' if happened else 'did not happen'}."
     with hot.transaction() as cursor:
@@ -152,10 +149,11 @@ def _again(action_id: UUID, person: Person) -> Result:
     return Result(id_, new, says.get(rendered.action.state, rendered.action.why))
 
 
-def _agents(action_ids: list[UUID]) -> list[int]:
-    with hot.transaction() as cursor:
-        rows = cursor.execute("SELECT DISTINCT agent_id FROM agents_action WHERE id = ANY(%s)", [action_ids]).fetchall()
-    return [row[0] for row in rows]
+def _require(person: Person, action_ids: list[UUID]) -> None:
+    """PermissionDenied, naming the agent, where one of them is beyond where the person may resend."""
+    for action in Action.objects.filter(pk__in=action_ids).only("agent_id", "region_id", "segment_id"):
+        if not access.may(person, access.RESEND, action):
+            access.require(person, access.RESEND, action.agent)
 
 
 def _step(now: Snapshot, play: str, key: str) -> Any:

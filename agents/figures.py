@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from agents.access.reach import EVERYWHERE, Reach
 from audit.ids import floor_id
 
 MOST = 50_000
@@ -17,16 +18,16 @@ ENDED = ("delivered", *BROKEN)
 
 DAY = """
 SELECT 'action', agent_id, state, count(*), count(*) FILTER (WHERE at >= %(hour)s) FROM (
-    SELECT agent_id, state, coalesce(settled_at, flight_until, created_at) AS at FROM agents_action
-    WHERE id >= %(day)s ORDER BY id DESC LIMIT %(most)s) AS a GROUP BY 2, 3
+    SELECT agent_id, state, coalesce(settled_at, flight_until, created_at) AS at FROM agents_action a
+    WHERE id >= %(day)s AND {action} ORDER BY id DESC LIMIT %(most)s) AS a GROUP BY 2, 3
 UNION ALL
 SELECT 'run', agent_id, '', count(*), 0 FROM (
-    SELECT agent_id FROM agents_run WHERE id >= %(day)s ORDER BY id DESC LIMIT %(most)s) AS r GROUP BY 2
+    SELECT agent_id FROM agents_run a WHERE id >= %(day)s AND {action} ORDER BY id DESC LIMIT %(most)s) AS r GROUP BY 2
 UNION ALL
 SELECT 'signal', 0, state, count(*), 0 FROM (
-    SELECT state FROM agents_signal WHERE id >= %(day)s ORDER BY id DESC LIMIT %(most)s) AS s GROUP BY 3
+    SELECT state FROM agents_signal a WHERE id >= %(day)s AND {signal} ORDER BY id DESC LIMIT %(most)s) AS s GROUP BY 3
 UNION ALL
-SELECT 'dead', 0, '', count(*), 0 FROM (SELECT FROM agents_deadletter WHERE state = 'open' LIMIT 1000) AS d
+SELECT 'dead', 0, '', count(*), 0 FROM (SELECT FROM agents_deadletter WHERE state = 'open' AND {letter} LIMIT 1000) AS d
 """
 WAITING = """
 SELECT agent, count(*), min(opened_at), (array_agg(id ORDER BY opened_at))[1] FROM (
@@ -78,14 +79,16 @@ class Lately:
         return _rate(self.hour.get(agent, {})), _rate(self.actions.get(agent, {}))
 
 
-def lately(*, now: datetime | None = None) -> Lately:
-    """One statement over the newest MOST rows of the last day of each table."""
+def lately(*, now: datetime | None = None, reach: Reach = EVERYWHERE) -> Lately:
+    """One statement over the newest MOST rows of the last day of each table, of those within `reach`."""
     now = now or timezone.now()
     found = Lately()
+    actions, given = reach.sql("a", "agent", "region", "segment")
+    signals, _ = reach.sql("a", "region", "segment")
     with connection.cursor() as cursor:
         cursor.execute(
-            DAY,
-            {"day": floor_id(now - timedelta(days=1)), "hour": now - timedelta(hours=1), "most": MOST},
+            DAY.format(action=actions, signal=signals, letter="true" if reach.everywhere else "false"),
+            {**given, "day": floor_id(now - timedelta(days=1)), "hour": now - timedelta(hours=1), "most": MOST},
         )
         for what, agent, state, day, hour in cursor.fetchall():
             if what == "action":

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
+
 from agents.brains.contract import Thought
 from agents.brains.scorecard import ScorecardBrain
 from agents.loop.handle import document_of
@@ -36,9 +38,9 @@ class Tried(NamedTuple):
     decision: Decision | None
 
 
-def received(*, limit: int = LOOKED_AT) -> list[Past]:
-    """The newest signals with their documents, newest first; five statements for any number."""
-    signals = list(Signal.objects.select_related("source").order_by("-id")[:limit])
+def received(signals_: QuerySet[Signal], *, limit: int = LOOKED_AT) -> list[Past]:
+    """The newest of these signals with their documents, newest first; five statements for any number."""
+    signals = list(signals_.select_related("source").order_by("-id")[:limit])
     scopes = Snapshot(0, regions=_scopes(Region), segments=_scopes(Segment))
     accounts = dict(
         Account.objects.filter(key__in={signal.account for signal in signals}).values_list("key", "history")

@@ -1,6 +1,6 @@
 """Reading the record: newest first, by what a person asks for, a page at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import orjson
 from django.db import connection
 
 from audit.ids import floor_id
+from audit.partitions import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Filters:
     segments: Sequence[str] | None = None
     agents: Sequence[str] | None = None
     """The agents allowed, as with `regions`."""
+    within: Mapping[str, Collection[str]] | None = None
+    """By column (agent, region, segment) the values allowed, one of which must hold; None is any."""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -116,6 +119,10 @@ def _where(filters: Filters) -> tuple[list[str], list[Any]]:
         allowed = getattr(filters, column)
         if allowed is not None:
             want(f"{column[:-1]} = any(%s)", list(allowed))
+    if filters.within is not None:
+        columns = [column for column, values in filters.within.items() if values]
+        tests = " or ".join(f"{plain(column)} = any(%s)" for column in columns)
+        want(f"({tests or 'false'})", *(sorted(filters.within[column]) for column in columns))
     if filters.since:
         want("id >= %s", floor_id(filters.since))
     if filters.until:

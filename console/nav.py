@@ -20,13 +20,14 @@ from approvals.models import Person, Role
 
 @dataclass(frozen=True)
 class Place:
-    """One line of the rail. `key` is its letter after `g`; `roles` empty means everyone."""
+    """One line of the rail. `key` is its letter after `g`; `roles` empty means everyone; `whole`: who sees all."""
 
     name: str
     label: str
     icon: str
     key: str = ""
     roles: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def href(self) -> str:
@@ -52,10 +53,10 @@ ADMIN_PLACES = (
     Place("agents", "Agents", "bot", "g"),
     Place("plays", "Plays", "list-checks", "l"),
     Place("connections", "Connections", "plug", "c"),
-    Place("sources", "Sources", "webhook", "o", MAKERS),
+    Place("sources", "Sources", "webhook", "o", MAKERS, whole=True),
     Place("scopes", "Scopes", "globe", "e", MAKERS),
     Place("people", "People", "users", "w", (Role.ADMIN,)),
-    Place("do-not-contact", "Do not contact", "user-x", "d"),
+    Place("do-not-contact", "Do not contact", "user-x", "d", whole=True),
 )
 MOST = 99
 """How far the rail counts; beyond it says "99+"."""
@@ -88,7 +89,7 @@ class Shell:
 
     def _link(self, place: Place) -> Link | None:
         href = place.href
-        if not href or (place.roles and getattr(self.person, "role", "") not in place.roles):
+        if not href or not self._has(place):
             return None
         path = self.request.path
         current = path == href or (href != "/" and path.startswith(href.rstrip("/") + "/"))
@@ -106,8 +107,11 @@ class Shell:
     @property
     def reachable(self) -> list[Place]:
         """Every place that this person's rail has, without its counts."""
-        role = getattr(self.person, "role", "")
-        return [place for place in (*PLACES, *ADMIN_PLACES) if not place.roles or role in place.roles]
+        return [place for place in (*PLACES, *ADMIN_PLACES) if self._has(place)]
+
+    def _has(self, place: Place) -> bool:
+        role = not place.roles or getattr(self.person, "role", "") in place.roles
+        return role and (not place.whole or access.reach(self.person, access.SEE).everywhere)
 
     @property
     def pause_href(self) -> str:
@@ -123,7 +127,8 @@ class Shell:
     def _facts(self) -> dict[str, Any]:
         """The counts and signs of the frame, in one statement."""
         waiting = access.waiting_for(self.person).order_by().values("pk")[: MOST + 1]
-        incidents = Incident.objects.exclude(state=Incident.State.RESOLVED).order_by().values("pk")[: MOST + 1]
+        open_ = access.visible(self.person, Incident.objects.exclude(state=Incident.State.RESOLVED))
+        incidents = open_.order_by().values("pk")[: MOST + 1]
         found = Person.objects.filter(pk=self.person.pk).values_list(
             CountOf(waiting),
             CountOf(incidents),

@@ -9,7 +9,7 @@ an incident of it is theirs too, whatever their role. Nobody decides on what the
 risk nor on what they edited last.
 """
 
-from agents.access.answering import may_answer, waiting_for
+from agents.access.answering import may_answer, may_answer_it, waiting_for
 from agents.access.doing import may, may_somewhere, require, require_somewhere
 from agents.access.reach import Reach, forget, fresh, is_everywhere, reach
 from agents.access.roles import (
@@ -33,5 +33,5 @@ from agents.access.seen import sees_kind, visible
 __all__ = [
     "ADMINISTER", "ANSWERABLE", "APPROVE", "BUILD", "CONNECT", "EVERYONE", "GRANTS", "OWN_ONLY", "PAUSE", "PUBLISH",
     "RESEND", "SEE", "TAKE", "WORKING", "Reach", "forget", "fresh", "is_everywhere", "may", "may_answer",
-    "may_somewhere", "reach", "require", "require_somewhere", "sees_kind", "visible", "waiting_for",
+    "may_answer_it", "may_somewhere", "reach", "require", "require_somewhere", "sees_kind", "visible", "waiting_for",
 ]  # fmt: skip

@@ -1,21 +1,21 @@
-"""Which questions a person may answer."""
+"""Which questions a person may answer, and which persons may answer a question."""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
 from django.db.models.functions import Cast, Substr
 
-from agents.access.reach import fresh, reach
+from agents.access.reach import fresh, held_by, reach
 from agents.access.roles import APPROVE
 from agents.models import Action, Agent
 from agents.models.play import Risk
-from approvals.models import Approval, Person
+from approvals.models import Approval, Person, Verdict
 
 
 def waiting_for(person: Person) -> QuerySet[Approval]:
     """
     The questions that this person may answer, soonest to expire first.
 
-    None beyond where they may approve, none of an agent that they built; at high risk none whose policy they
-    published, or whose play or scorecard they were the last to edit.
+    None beyond where they may approve, none of an agent that they built, none that they said yes to already; at high
+    risk none whose policy they published, whose play or scorecard they were the last to edit, or that they edited.
     """
     reached = reach(person, APPROVE)
     waiting = Approval.objects.filter(state="waiting").order_by("expires_at", "id")
@@ -26,8 +26,10 @@ def waiting_for(person: Person) -> QuerySet[Approval]:
         Q(policy__published_by=person) | Q(play__edited_by=person) | Q(agent__edited_by=person),
         pk=Cast(Substr(OuterRef("subject"), len("action:") + 1), UUIDField()),
     )
-    mine = waiting.filter(reached.q("agent", "region", "segment", suffix=""))
-    return mine.exclude(agent__in=built).exclude(Q(risk=Risk.HIGH) & Exists(edited))
+    said = Verdict.objects.filter(approval=OuterRef("pk"), person=person, voided_at=None)
+    mine = waiting.filter(~Exists(said), reached.q("agent", "region", "segment", suffix=""))
+    high = Q(risk=Risk.HIGH)
+    return mine.exclude(agent__in=built).exclude(high & (Exists(edited) | Q(editors__contains=[person.pk])))
 
 
 def may_answer(person: Person, approval: Approval) -> bool:
@@ -36,3 +38,22 @@ def may_answer(person: Person, approval: Approval) -> bool:
     on what they built or, at high risk, edited.
     """
     return waiting_for(fresh(person)).filter(pk=approval.pk).exists()
+
+
+def may_answer_it(approval: Approval) -> list[Person]:
+    """All persons of whom `may_answer` is true, by name; five statements, however many there are."""
+    said = Verdict.objects.filter(approval=approval, voided_at=None).values("person")
+    barred = {built for built in Agent.objects.filter(slug=approval.agent).values_list("built_by", flat=True) if built}
+    if approval.risk == Risk.HIGH:
+        editing = ("policy__published_by", "play__edited_by", "agent__edited_by")
+        barred |= {id_ for row in Action.objects.filter(pk=approval.subject[7:]).values_list(*editing) for id_ in row}
+        barred |= set(approval.editors)
+    people = list(Person.objects.filter(is_active=True).exclude(pk__in=said).order_by("name", "pk"))
+    held = held_by(people)
+    found = []
+    for person in people:
+        person._held = held[person.pk]  # type: ignore[attr-defined]
+        within = reach(person, APPROVE).names(agent=approval.agent, region=approval.region, segment=approval.segment)
+        if within and person.pk not in barred:
+            found.append(person)
+    return found

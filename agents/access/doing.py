@@ -31,7 +31,7 @@ def may(person: Any, verb: str, on: Any = None) -> bool:
     if isinstance(on, Play | Source):
         return _with_shared(person, verb, on) and not _others(person, verb, on)
     if any(hasattr(on, noun) for noun in ("agent", "region", "segment")) or isinstance(on, Region | Segment):
-        return _within(reach(person, verb), on)
+        return _is_theirs(person, verb, on) or _within(reach(person, verb), on)
     return holds_everywhere(person, verb)
 
 
@@ -76,6 +76,12 @@ def _with_shared(person: Any, verb: str, on: Play | Source) -> bool:
     """A play is shown to whoever sees an agent that chooses it; those who may do the verb anywhere may do it to it."""
     shown = is_everywhere(person) or visible(person, type(on)._default_manager.filter(pk=on.pk)).exists()
     return shown and may_somewhere(person, verb)
+
+
+def _is_theirs(person: Any, verb: str, on: Any) -> bool:
+    """Whether it is of an agent that is at hand and theirs: said without a statement."""
+    agent = getattr(on, "_state", None) and on._state.fields_cache.get("agent")
+    return bool(agent) and person.pk in (agent.owner_id, agent.deputy_id) and role_has(person, verb, own=True)
 
 
 def _within(reached: Reach, on: Any) -> bool:

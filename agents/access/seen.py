@@ -12,6 +12,7 @@ from agents.models import (
     Action,
     Agent,
     Attempt,
+    Connection,
     ContactLock,
     Incident,
     Metric,
@@ -39,8 +40,8 @@ def visible(person: Any, queryset: Rows) -> Rows:
     """
     The rows that `person` sees: all of them where their role holds everywhere, else those in reach of their grants.
 
-    Of a model that no rule here names (connections, sources, dead letters, the do-not-contact list) they see none. Sets
-    on columns, no call per row; at most the one statement of `reach`, and one more for plays.
+    Of a model that no rule here names (sources, dead letters, the do-not-contact list) they see none. Sets on columns,
+    no call per row; at most the one statement of `reach`, and two more for plays and connections.
     """
     reached = reach(person, SEE)
     if reached.everywhere:
@@ -83,22 +84,26 @@ def _heard(**link: Any) -> Callable[[Reach], Q]:
 
 
 def _pauses(reached: Reach) -> Q:
-    """Those of what is in reach or lies above it; and of everything, which holds that too."""
-    found = Q(agent=None, region=None, segment=None) | reached.q("agent")
+    """Those of what is in reach or lies above it, or is used there; and of everything, which holds that too."""
+    whole = Q(agent=None, region=None, segment=None)
+    found = whole & Q(play=None, connection=None) | reached.q("agent")
+    if reached.ids("agent"):
+        found |= whole & (Q(play__slug__in=_chosen(reached)) | Q(connection__slug__in=_used(reached)))
     for noun in ("region", "segment"):
         found |= Q(**{f"{noun}__code__in": {above for code in reached.codes(noun) for above in lineage(code)}})
     return found
 
 
-def _plays(before: str = "") -> Callable[[Reach], Q]:
-    """Those that an agent in reach may choose."""
+def _chosen(reached: Reach) -> set[str]:
+    """Slugs of the plays that an agent in reach may choose."""
+    choices = Agent.objects.filter(pk__in=reached.ids("agent")).values_list("choices", flat=True)
+    return {choice.get("play") or "" for several in choices for choice in several}
 
-    def rule(reached: Reach) -> Q:
-        choices = Agent.objects.filter(pk__in=reached.ids("agent")).values_list("choices", flat=True)
-        chosen = {choice.get("play") or "" for several in choices for choice in several}
-        return Q(**{f"{before}slug__in": chosen})
 
-    return rule
+def _used(reached: Reach) -> set[str]:
+    """Slugs of the connections that those plays go through."""
+    plays = Play.objects.filter(slug__in=_chosen(reached)).values_list("steps", flat=True)
+    return {step.get("connection") or "" for steps in plays for step in steps}
 
 
 RULES: dict[type[Model], Callable[[Reach], Q]] = {
@@ -117,10 +122,11 @@ RULES: dict[type[Model], Callable[[Reach], Q]] = {
     Policy: _columns("agent"),
     Metric: _columns("agent"),
     Route: _columns("agent"),
-    Incident: _columns("agent"),
+    Incident: lambda reached: reached.q("agent") | Q(connection__slug__in=_used(reached)),
     ContactLock: _columns("agent"),
     Page: _columns("agent", before="incident__"),
-    Play: _plays(),
-    PlayVersion: _plays("play__"),
+    Play: lambda reached: Q(slug__in=_chosen(reached)),
+    PlayVersion: lambda reached: Q(play__slug__in=_chosen(reached)),
+    Connection: lambda reached: Q(slug__in=_used(reached)),
 }
 """How each noun belongs to agents, regions and segments. Whoever adds a model that does adds its rule."""

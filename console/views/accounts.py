@@ -18,7 +18,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     """Accounts by when something last came from them."""
     access.require(request.user, access.SEE)
     sought = request.GET.get("q", "").strip()[:80]
-    found: QuerySet[Account] = Account.objects.select_related("region", "segment")
+    found: QuerySet[Account] = access.visible(request.user, Account.objects.select_related("region", "segment"))
     if sought:
         found = found.filter(begins(sought))
     context = {"rows": list(found.order_by("-last_seen", "-id")[:100]), "q": sought}
@@ -27,8 +27,10 @@ def accounts(request: HttpRequest) -> HttpResponse:
 
 def account(request: HttpRequest, key: str) -> HttpResponse:
     access.require(request.user, access.SEE)
-    found = get_object_or_404(Account.objects.select_related("region", "segment"), key=key)
-    runs = page.keyset(request, Run.objects.filter(account=key).select_related("agent", "play"), size=25)
+    person = request.user
+    found = get_object_or_404(access.visible(person, Account.objects.select_related("region", "segment")), key=key)
+    runs = access.visible(person, Run.objects.filter(account=key))
+    runs = page.keyset(request, runs.select_related("agent", "play"), size=25)
     ids = [run.pk for run in runs]
     actions: dict[object, list[Action]] = {id: [] for id in ids}
     contacts = set()
@@ -39,8 +41,8 @@ def account(request: HttpRequest, key: str) -> HttpResponse:
     outcomes: dict[object, list[Outcome]] = {id: [] for id in ids}
     for outcome in Outcome.objects.filter(run_id__in=ids).order_by("id"):
         outcomes[outcome.run_id].append(outcome)
-    locks = ContactLock.objects.filter(pk__in=contacts, until__gt=timezone.now()).select_related("agent")
-    held = {bytes(lock.contact): lock for lock in locks}
+    locks = access.visible(person, ContactLock.objects.filter(pk__in=contacts, until__gt=timezone.now()))
+    held = {bytes(lock.contact): lock for lock in locks.select_related("agent")}
     said = Signal.objects.filter(pk__in=[run.signal_id for run in runs], contact__isnull=False)
     names = {bytes(one.contact or b""): one.person or one.email for one in said.only("contact", "person", "email")}
     closed = {bytes(one.contact) for one in DoNotContact.objects.filter(pk__in=contacts)}
@@ -49,7 +51,9 @@ def account(request: HttpRequest, key: str) -> HttpResponse:
         "facts": facts(found.history, now=timezone.now()),
         "rows": runs,
         "runs": [(run, actions[run.pk], outcomes[run.pk]) for run in runs],
-        "signals": Signal.objects.filter(account=key).select_related("source").defer("payload")[:RECENT],
+        "signals": access.visible(person, Signal.objects.filter(account=key))
+        .select_related("source")
+        .defer("payload")[:RECENT],
         "people": [(one.hex(), names.get(one), held.get(one), one in closed) for one in sorted(contacts)],
     }
     return page.render(request, "accounts/detail.html", context, fragment=("runs", "news"))

@@ -25,7 +25,7 @@ from agents.changes.agent import (
 )
 from agents.changes.metric import FIELDS, metric_of, set_metric
 from agents.changes.seen import ChangedSince, token
-from agents.models import Agent, Metric, Play, Stage
+from agents.models import Agent, Metric, Play, Signal, Stage
 from agents.readiness import AT_WORK
 from agents.rehearsal import Tried, compiled_routes, heard, known_fields, received, rehearse
 from agents.rules.boundaries import compile_policy
@@ -114,9 +114,9 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    agent = named(slug)
+    agent = named(request, slug)
     access.require(request.user, access.BUILD, agent)
-    form = DetailsForm(request.POST or None, instance=named(slug))
+    form = DetailsForm(request.POST or None, instance=named(request, slug))
     if request.method == "POST" and form.is_valid():
         try:
             change_agent(agent, actor=signed_in(request).actor, seen=request.POST.get("seen", ""), **form.cleaned_data)
@@ -131,7 +131,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def owner(request: HttpRequest, slug: str) -> HttpResponse:
-    agent = named(slug)
+    agent = named(request, slug)
     access.require(request.user, access.BUILD, agent)
     form = OwnerForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -148,7 +148,7 @@ def owner(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def metric(request: HttpRequest, slug: str) -> HttpResponse:
-    agent = named(slug)
+    agent = named(request, slug)
     access.require(request.user, access.BUILD, agent)
     known = getattr(agent, "metric", None)
     form = MetricForm(request.POST or None, instance=Metric.objects.filter(agent=agent).first())
@@ -169,7 +169,7 @@ def metric(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def stage(request: HttpRequest, slug: str) -> HttpResponse:
     """Move it to the stage posted, from the stage that was shown."""
-    agent = named(slug)
+    agent = named(request, slug)
     access.require(request.user, access.PUBLISH, agent)
     wanted, before = request.POST.get("stage", ""), request.POST.get("before", "")
     try:
@@ -185,7 +185,7 @@ def stage(request: HttpRequest, slug: str) -> HttpResponse:
 
 def scorecard(request: HttpRequest, slug: str) -> HttpResponse:
     """Criteria and plays as rows, or both as JSON (`?as=json`); "try" shows what they make of signals received."""
-    agent = named(slug)
+    agent = named(request, slug)
     access.require(request.user, access.BUILD, agent)
     raw = (request.POST.get("as") or request.GET.get("as")) == "json"
     do = request.POST.get("do", "")
@@ -196,7 +196,7 @@ def scorecard(request: HttpRequest, slug: str) -> HttpResponse:
         shown = _stored(agent)
     context: dict[str, Any] = {"agent": agent, "raw": raw, "do": do, "seen": request.POST.get("seen")}
     context["seen"] = context["seen"] or token(thinking_of(agent))
-    pasts = received()
+    pasts = received(access.visible(request.user, Signal.objects.all()))
     if request.method == "POST" and do in ("save", "try"):
         try:
             spec, choices = _specs(shown, raw)

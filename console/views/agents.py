@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet, Value
+from django.db.models import Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -40,7 +40,7 @@ FEW = 5
 def agents(request: HttpRequest) -> HttpResponse:
     """Every agent, the retired too; `?owner=me` is where an owner lands."""
     context = {
-        "roster": roster(request, Agent.objects.all()),
+        "roster": roster(request, access.visible(request.user, Agent.objects.all())),
         "stages": Stage.choices,
         "states": STATES,
         "may_build": access.may(request.user, access.BUILD),
@@ -50,7 +50,7 @@ def agents(request: HttpRequest) -> HttpResponse:
 
 def agent(request: HttpRequest, slug: str) -> HttpResponse:
     """One agent; the part that says what goes on now is asked for anew while it is open."""
-    found = named(slug)
+    found = named(request, slug)
     part = page.part(request)
     context: dict[str, Any] = {"agent": found}
     plays = [] if part == "recent" else list(Play.objects.only("slug", "name", "risk", "is_active", "steps"))
@@ -63,11 +63,11 @@ def agent(request: HttpRequest, slug: str) -> HttpResponse:
     return page.render(request, "agents/agent.html", context, fragment=("now", "recent"))
 
 
-def named(slug: str, queryset: QuerySet[Agent] | None = None) -> Agent:
-    """The agent of that slug with its people, metric and policy; 404."""
-    base = Agent.objects.all() if queryset is None else queryset
+def named(request: HttpRequest, slug: str) -> Agent:
+    """The agent of that slug with its people, metric and policy; 404, also when the person does not see it."""
+    agents = access.visible(request.user, Agent.objects.all())
     return get_object_or_404(
-        base.select_related("owner", "deputy", "built_by", "metric", "policy__published_by"), slug=slug
+        agents.select_related("owner", "deputy", "built_by", "metric", "policy__published_by"), slug=slug
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -40,9 +41,14 @@ PATIENCE_MS = 4000
 """How long one question to the record may take."""
 EXPORT_MOST = 100_000
 EXPORT_SPAN = timedelta(days=90)
+PIECE = 1000
+"""How many entries an export reads at once."""
+FRESH = 0.5
+"""Seconds after which an export asks anew what its reader may see."""
 VERIFY_MOST = 200_000
 """Longer records are verified by `manage.py verify`, which needs no browser to wait."""
 RECORD = "record:all"
+SCOPED = ("agent", "region", "segment")
 MOST_PEOPLE = 200
 HANDS = {"worker:loop": "the loop", "worker:watchdog": "the watchdog", "cli": "the command line"}
 SPANS = (("last hour", timedelta(hours=1)), ("last day", timedelta(days=1)), ("last week", timedelta(days=7)))
@@ -107,13 +113,19 @@ def audit(request: HttpRequest) -> HttpResponse:
     status, trouble, rows = 200, "", Page([])
     if form.is_valid():
         try:
-            rows = _page(request, form.filters())
+            rows = _page(request, _narrowed(request.user, form.filters()))
         except DatabaseError:
             status, trouble = 422, "That asks too much of the record at once: narrow the time, or name an agent."
     else:
         status, trouble = 422, "A filter in the address can't be read, so nothing is shown."
     context = {"form": form, "rows": rows, "trouble": trouble, **_facets(request, form)}
     return page.render(request, "audit/audit.html", context, fragment=("rows", "news"), status=status)
+
+
+def _narrowed(person: Any, filters: Filters) -> Filters:
+    """To what the person sees."""
+    reached = access.reach(person, access.SEE)
+    return filters if reached.everywhere else replace(filters, within={noun: reached.codes(noun) for noun in SCOPED})
 
 
 def _page(request: HttpRequest, filters: Filters) -> Page:
@@ -138,17 +150,17 @@ def _facets(request: HttpRequest, form: FilterForm) -> dict[str, Any]:
     """What the selects offer and what else narrows; only a whole page has them."""
     if getattr(request, "htmx", False):
         return {}
-    people = Person.objects.only("pk", "name").order_by("name")[:MOST_PEOPLE]
+    people = access.visible(request.user, Person.objects.only("pk", "name")).order_by("name")[:MOST_PEOPLE]
     extra = [(name, request.GET[name]) for name in ("subject", "run", "request", "until") if request.GET.get(name)]
     return {
         "actors": [*HANDS.items(), *((person.actor, person.name) for person in people)],
         "extra": extra,
         "chips": [(name, value, _without(request, name)) for name, value in extra],
-        "agents": Agent.objects.only("slug", "name"),
-        "regions": Region.objects.only("code", "name"),
-        "segments": Segment.objects.only("code", "name"),
+        "agents": access.visible(request.user, Agent.objects.only("slug", "name")),
+        "regions": access.visible(request.user, Region.objects.only("code", "name")),
+        "segments": access.visible(request.user, Segment.objects.only("code", "name")),
         "kinds": list(words.kinds().items()),
-        "verified": _last_verified(),
+        "verified": _last_verified(request),
         "spans": [(name, timezone.now() - span) for name, span in SPANS],
     }
 
@@ -160,18 +172,19 @@ def _without(request: HttpRequest, *names: str) -> str:
     return f"?{query.urlencode()}"
 
 
-def _last_verified() -> Told | None:
-    return next(iter(told(timeline(Filters(subject=RECORD), limit=1))), None)
+def _last_verified(request: HttpRequest) -> Told | None:
+    return next(iter(told(timeline(_narrowed(request.user, Filters(subject=RECORD)), limit=1))), None)
 
 
 @require_GET
 def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One entry: its sentence, its bytes as they were sealed, and its place under the seal."""
     access.require(request.user, access.SEE)
+    sealed = get_object_or_404(access.visible(request.user, Entry.objects.all()), pk=pk)
     row = find(pk)
     if row is None:
         raise Http404
-    body = bytes(get_object_or_404(Entry, pk=pk).body).decode(errors="replace")
+    body = bytes(sealed.body).decode(errors="replace")
     context = {
         "one": told([row])[0],
         "row": row,
@@ -197,7 +210,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         return page.trouble(request, status=422, title="The filter does not hold.", text="Nothing was exported.")
     name = f"signalbox-record-{timezone.now():%Y%m%d-%H%M%S}.csv"
     return StreamingHttpResponse(
-        _csv(_bounded(form.filters())),
+        _csv(signed_in(request), _bounded(form.filters())),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -209,7 +222,8 @@ def _bounded(filters: Filters) -> Filters:
     return replace(filters, since=max(filters.until or timezone.now(), EPOCH + EXPORT_SPAN) - EXPORT_SPAN)
 
 
-def _csv(filters: Filters) -> Iterator[str]:
+def _csv(person: Person, filters: Filters) -> Iterator[str]:
+    """What the person sees as each piece is read; nothing of what was read longer than FRESH ago."""
     writer = defused.writer(Echo(), quoting=csv.QUOTE_ALL)
     yield writer.writerow(COLUMNS)
     before, left = None, EXPORT_MOST
@@ -217,14 +231,20 @@ def _csv(filters: Filters) -> Iterator[str]:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = %s", [PATIENCE_MS])
-                rows = timeline(filters, before=before, limit=min(1000, left))
+                read = monotonic()
+                rows = timeline(_narrowed(access.fresh(person), filters), before=before, limit=min(PIECE, left))
         except DatabaseError:
             yield writer.writerow(["Cut: the record takes too long to read so; narrow the time, or name an agent."])
             return
-        yield from (writer.writerow(_cells(one)) for one in told(rows))
-        if len(rows) < min(1000, left):
+        shown = 0
+        for one in told(rows):
+            if shown and monotonic() - read > FRESH:
+                break
+            yield writer.writerow(_cells(one))
+            shown += 1
+        if shown == len(rows) < min(PIECE, left):
             return
-        before, left = rows[-1].id, left - len(rows)
+        before, left = rows[shown - 1].id, left - shown
     yield writer.writerow([f"Cut after {EXPORT_MOST} entries: narrow the filter for the rest."])
 
 
@@ -258,7 +278,7 @@ def _disarmed(text: str) -> str:
 @require_POST
 def check(request: HttpRequest) -> HttpResponse:
     """Verify the record now, and write down that and with what result; a broken record opens an incident."""
-    access.require(request.user, access.SEE)
+    access.require(request.user, access.SEE, Checkpoint)
     person = signed_in(request)
     head = Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() or 0
     if head > VERIFY_MOST:

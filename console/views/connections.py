@@ -41,8 +41,10 @@ def health(connection: Connection) -> str:
 
 def connections(request: HttpRequest) -> HttpResponse:
     access.require(request.user, access.SEE)
-    used = _used_by()
-    rows = [(one, health(one), used.get(one.slug, [])) for one in Connection.objects.all()]
+    used = _used_by(request)
+    rows = [
+        (one, health(one), used.get(one.slug, [])) for one in access.visible(request.user, Connection.objects.all())
+    ]
     context = {"rows": rows, "labels": _labels(), "may_connect": access.may(request.user, access.CONNECT)}
     return page.render(request, "connections/list.html", context, fragment="rows")
 
@@ -51,10 +53,10 @@ def _labels() -> dict[str, str]:
     return {kind: connector.label for kind, connector in registry.items()}
 
 
-def _used_by() -> dict[str, list[Play]]:
+def _used_by(request: HttpRequest) -> dict[str, list[Play]]:
     """The active plays with a step through each connection, by its slug."""
     used: dict[str, list[Play]] = {}
-    for play in Play.objects.filter(is_active=True):
+    for play in access.visible(request.user, Play.objects.filter(is_active=True)):
         for slug in dict.fromkeys(step["connection"] for step in play.steps):
             used.setdefault(slug, []).append(play)
     return used
@@ -92,8 +94,8 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
+    one = _known(request, slug)
     access.require(request.user, access.CONNECT)
-    one = _known(slug)
     form = _form(request, one.kind, one)
     context = {"form": form, "connection": one, "kind": one.kind, "label": registry[one.kind].label}
     if request.method != "POST":
@@ -152,8 +154,8 @@ def _free_slug(name: str) -> str:
     return next(s for s in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if s not in taken)
 
 
-def _known(slug: str) -> Connection:
-    one = get_object_or_404(Connection, slug=slug)
+def _known(request: HttpRequest, slug: str) -> Connection:
+    one = get_object_or_404(access.visible(request.user, Connection.objects.all()), slug=slug)
     if one.kind not in registry:
         raise Http404(f"There is no connector “{one.kind}” any more.")
     return one
@@ -162,8 +164,8 @@ def _known(slug: str) -> Connection:
 def connection(request: HttpRequest, slug: str) -> HttpResponse:
     """One connection: whether it works, how it is set up, and everything that went through it."""
     access.require(request.user, access.SEE)
-    one = _known(slug)
-    attempts = Attempt.objects.filter(connection=one)
+    one = _known(request, slug)
+    attempts = access.visible(request.user, Attempt.objects.filter(connection=one))
     verdict = request.GET.get("verdict", "")
     if verdict in dict(VERDICTS):
         attempts = within(attempts.filter(verdict=verdict), "month")
@@ -178,7 +180,7 @@ def connection(request: HttpRequest, slug: str) -> HttpResponse:
         "log": _log(rows),
         "verdicts": VERDICTS,
         "verdict": verdict,
-        "plays": _used_by().get(slug, []),
+        "plays": _used_by(request).get(slug, []),
         "may_connect": access.may(request.user, access.CONNECT),
     }
     return page.render(request, "connections/detail.html", context, fragment=("log", "health", "news"))
@@ -222,8 +224,9 @@ def _facts(one: Connection) -> list[tuple[str, Any]]:
 def mailbox(request: HttpRequest, slug: str) -> HttpResponse:
     """What the sandbox would have sent, as it would have read."""
     access.require(request.user, access.SEE)
-    one = get_object_or_404(Connection, slug=slug, kind="sandbox")
-    delivered = Attempt.objects.filter(connection=one, verdict=Verdict.DELIVERED.value)
+    one = get_object_or_404(access.visible(request.user, Connection.objects.all()), slug=slug, kind="sandbox")
+    attempts = access.visible(request.user, Attempt.objects.filter(connection=one))
+    delivered = attempts.filter(verdict=Verdict.DELIVERED.value)
     rows = page.keyset(request, delivered, size=20)
     mail = [(row, action, row.receipt.get("message") or {}) for row, action in _log(rows)]
     return page.render(
@@ -235,7 +238,7 @@ def mailbox(request: HttpRequest, slug: str) -> HttpResponse:
 def test(request: HttpRequest, slug: str) -> HttpResponse:
     """The connector's harmless check, now; nothing is sent to anybody."""
     access.require(request.user, access.CONNECT)
-    answer = changes.try_out(_known(slug), actor=signed_in(request).actor)
+    answer = changes.try_out(_known(request, slug), actor=signed_in(request).actor)
     if answer.verdict is Verdict.DELIVERED:
         messages.success(request, f"It works: {answer.detail} ({answer.ms} ms).")
     else:
@@ -247,7 +250,7 @@ def test(request: HttpRequest, slug: str) -> HttpResponse:
 def switch(request: HttpRequest, slug: str) -> HttpResponse:
     access.require(request.user, access.CONNECT)
     on = request.POST.get("on") == "yes"
-    one = changes.switch(_known(slug), actor=signed_in(request).actor, on=on)
+    one = changes.switch(_known(request, slug), actor=signed_in(request).actor, on=on)
     messages.success(
         request, f"{one.name} is on." if on else f"{one.name} is off: the gate refuses what is due through it."
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -21,7 +22,7 @@ def contact(request: HttpRequest, hash: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, contact: bytes, **more: Any) -> HttpResponse:
-    actions = Action.objects.filter(contact=contact).select_related("agent", "play", "connection", "run")
+    actions = _actions(request, contact).select_related("agent", "play", "connection", "run")
     rows = page.keyset(request, actions.defer("payload"), size=25)
     first = next(iter(rows), None)
     last = Signal.objects.filter(pk=first.run.signal_id).defer("payload").first() if first else None
@@ -30,9 +31,11 @@ def _page(request: HttpRequest, contact: bytes, **more: Any) -> HttpResponse:
         "hash": contact.hex(),
         "rows": rows,
         "last": last,
-        "lock": ContactLock.objects.filter(pk=contact, until__gt=timezone.now()).select_related("agent").first(),
+        "lock": access.visible(request.user, ContactLock.objects.filter(pk=contact, until__gt=timezone.now()))
+        .select_related("agent")
+        .first(),
         "closed": closed,
-        "may_close": access.may(request.user, access.PAUSE if closed else access.APPROVE),
+        "may_close": access.may(request.user, access.PAUSE) if closed else _may_suppress(request, contact),
         **more,
     }
     return page.render(
@@ -43,9 +46,10 @@ def _page(request: HttpRequest, contact: bytes, **more: Any) -> HttpResponse:
 @require_POST
 def suppress(request: HttpRequest, hash: str) -> HttpResponse:
     """Onto the do-not-contact list: whoever may approve what goes out may stop it."""
-    access.require(request.user, access.APPROVE)
     person, contact = signed_in(request), _bytes(hash)
-    last = Action.objects.filter(contact=contact).select_related("run").order_by("-id").first()
+    last = _actions(request, contact).select_related("run").order_by("-id").first()
+    if not _may_suppress(request, contact):
+        access.require(person, access.APPROVE)
     email = Signal.objects.filter(pk=last.run.signal_id).values_list("email", flat=True).first() if last else None
     new = changes.suppress(
         contact,
@@ -61,14 +65,30 @@ def suppress(request: HttpRequest, hash: str) -> HttpResponse:
 
 @require_POST
 def release(request: HttpRequest, hash: str) -> HttpResponse:
-    access.require(request.user, access.PAUSE)
     contact = _bytes(hash)
+    _actions(request, contact)
+    access.require(request.user, access.PAUSE)
     try:
         gone = changes.release(contact, actor=signed_in(request).actor, reason=request.POST.get("reason", ""))
     except ValidationError as error:
         return _page(request, contact, wrong=error.messages[0], status=422)
     messages.success(request, "They may be contacted again." if gone else "They were not on the list any more.")
     return page.back(request, "contact", hash)
+
+
+def _actions(request: HttpRequest, contact: bytes) -> QuerySet[Action]:
+    """What was done to them that the person sees; Http404 where that is nothing and they do not see all."""
+    found = access.visible(request.user, Action.objects.filter(contact=contact))
+    if not access.sees_kind(request.user, DoNotContact) and not found.exists():
+        raise Http404
+    return found
+
+
+def _may_suppress(request: HttpRequest, contact: bytes) -> bool:
+    """Whoever may approve something that reaches them."""
+    reached = access.reach(request.user, access.APPROVE)
+    mine = Action.objects.filter(reached.q("agent", "region", "segment"), contact=contact)
+    return reached.everywhere or (bool(reached) and mine.exists())
 
 
 def _bytes(hash: str) -> bytes:

@@ -23,7 +23,7 @@ WORDS = {
 
 
 def dead_letters(request: HttpRequest) -> HttpResponse:
-    access.require(request.user, access.SEE)
+    access.require(request.user, access.SEE, DeadLetter)
     asked = request.GET
     state = asked.get("state") if asked.get("state") in DeadLetter.State.values else DeadLetter.State.OPEN
     queryset = DeadLetter.objects.select_related("source").filter(state=state)
@@ -39,7 +39,7 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         "sources": Source.objects.all(),
         "states": DeadLetter.State.choices,
         "kinds": DeadLetter.Kind.choices,
-        "counts": counts(),
+        "counts": counts(request.user),
         "most": MOST,
         "tab": "dead",
         "may_mend": access.may(request.user, access.BUILD),

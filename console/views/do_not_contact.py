@@ -48,7 +48,7 @@ class ImportForm(forms.Form):
 
 
 def do_not_contact(request: HttpRequest) -> HttpResponse:
-    access.require(request.user, access.SEE)
+    access.require(request.user, access.SEE, DoNotContact)
     return _page(request)
 
 

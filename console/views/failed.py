@@ -34,10 +34,11 @@ RESULTS = "failed"
 class Filters:
     """What the address asks for; a value that nothing has shows nothing."""
 
-    def __init__(self, params: QueryDict) -> None:
+    def __init__(self, params: QueryDict, person: Person) -> None:
+        self.person = person
         self.given = {name: value for name in NAMES if (value := params.get(name, "").strip())}
-        self.agents = list(Agent.objects.only("slug", "name", "owner_id", "deputy_id"))
-        self.connections = list(Connection.objects.only("slug", "name"))
+        self.agents = list(access.visible(person, Agent.objects.only("slug", "name")))
+        self.connections = list(access.visible(person, Connection.objects.only("slug", "name")))
 
     @cached_property
     def period(self) -> str:
@@ -53,7 +54,7 @@ class Filters:
         """Those that match, of the period only."""
         since = floor_id(timezone.now() - timedelta(days=int(self.period)))
         state = self.given.get("state", "")
-        found = Action.objects.filter(state__in=STUCK, id__gte=since)
+        found = access.visible(self.person, Action.objects.filter(state__in=STUCK, id__gte=since))
         if state in STUCK:
             found = found.filter(state=state)
         for name, known in (("agent", self.agents), ("connection", self.connections)):
@@ -68,28 +69,29 @@ class Filters:
         newest = self.actions(any_reason=True).order_by("-id").values_list("why", flat=True)[:LOOKED_AT]
         return Counter(newest).most_common(25)
 
-    def mine(self, person: Person) -> set[int]:
-        """The agents whose actions `person` may send again and settle."""
-        return {agent.pk for agent in self.agents if access.may(person, access.RESEND, agent)}
+    def mine(self) -> QuerySet[Action]:
+        """Those of them that the person may send again and settle."""
+        return self.actions().filter(access.reach(self.person, access.RESEND).q("agent", "region", "segment"))
 
 
 def failed(request: HttpRequest) -> HttpResponse:
     """`?state= ?agent= ?connection= ?why= ?period=`; pages by `?before=` and `?after=`."""
     access.require(request.user, access.SEE)
-    filters = Filters(request.GET)
-    mine = filters.mine(signed_in(request))
+    filters = Filters(request.GET, signed_in(request))
     found = (
         filters.actions()
         .select_related("agent", "play", "connection")
         .defer("payload", "agent__scorecard", "agent__choices", "play__steps", "connection__secrets_sealed")
     )
+    rows = page.keyset(request, found, size=25)
     context = {
-        "rows": page.keyset(request, found, size=25),
+        "rows": rows,
         "filters": filters,
         "reasons": filters.reasons(),
         "states": [(state.value, state.label) for state in STUCK],
         "periods": PERIODS,
-        "mine": mine,
+        "may_act": access.may_somewhere(request.user, access.RESEND),
+        "mine": {row.pk for row in rows if access.may(request.user, access.RESEND, row)},
         "looked_at": LOOKED_AT,
         "results": once.take(request, RESULTS) if not getattr(request, "htmx", False) else None,
     }
@@ -98,10 +100,10 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 def every(request: HttpRequest) -> HttpResponse:
     """Asks before all that match the filters are sent again; a POST sends the newest LARGEST of them."""
-    access.require(request.user, access.RESEND)
-    filters = Filters(request.POST if request.method == "POST" else request.GET)
+    access.require_somewhere(request.user, access.RESEND)
     person = signed_in(request)
-    due = filters.actions().filter(state__in=again.AGAIN, agent__in=filters.mine(person)).order_by("-id")
+    filters = Filters(request.POST if request.method == "POST" else request.GET, person)
+    due = filters.mine().filter(state__in=again.AGAIN).order_by("-id")
     ids = list(due.values_list("pk", flat=True)[: LARGEST + 1])
     if request.method == "POST":
         _send(request, person, ids[:LARGEST])
@@ -113,7 +115,7 @@ def every(request: HttpRequest) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest) -> HttpResponse:
     """Those that are ticked: `do` is again, happened or not; the page after says what came of each."""
-    access.require(request.user, access.RESEND)
+    access.require_somewhere(request.user, access.RESEND)
     ids = _ids(request.POST.getlist("action"))
     do = request.POST.get("do")
     if not ids or do not in ("again", "happened", "not"):
@@ -142,7 +144,9 @@ def _settle(request: HttpRequest, person: Person, ids: list[UUID], *, happened: 
 
 
 def _keep(request: HttpRequest, came: list[tuple[UUID, bool, str]]) -> None:
-    actions = Action.objects.select_related("agent", "play").in_bulk([id_ for id_, _, _ in came])
+    actions = access.visible(request.user, Action.objects.select_related("agent", "play")).in_bulk(
+        [id_ for id_, _, _ in came]
+    )
     once.keep(request, RESULTS, [_result(actions.get(id_), ok, says) for id_, ok, says in came])
 
 

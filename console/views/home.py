@@ -5,6 +5,7 @@ from typing import NamedTuple
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
+from agents import access
 from agents.models import Agent, Connection, Play, Source, Stage
 from console.views import page
 from console.views.roster import STATES, roster
@@ -22,12 +23,12 @@ class Step(NamedTuple):
 
 def home(request: HttpRequest) -> HttpResponse:
     """Every agent but the retired; `?owner= ?stage= ?state=` filter, `?order=` holds the order while it polls."""
-    found = roster(request, Agent.objects.exclude(stage=Stage.RETIRED))
+    found = roster(request, access.visible(request.user, Agent.objects.exclude(stage=Stage.RETIRED)))
     at_work = [row for row in found.all if row.agent.stage != Stage.DRAFT]
     context = {
         "roster": found,
         "at_work": at_work,
-        "steps": [] if at_work else first_steps(),
+        "steps": [] if at_work or not access.may(request.user, access.SEE, Source) else first_steps(),
         "stages": [choice for choice in Stage.choices if choice[0] != Stage.RETIRED],
         "states": STATES,
         "delivered": found.lately.count("delivered"),

@@ -23,8 +23,9 @@ from console.views.search import address
 MOST_OPEN = 100
 
 
-def _all() -> QuerySet[Incident]:
-    return Incident.objects.select_related("agent__owner", "agent__deputy", "connection", "taken_by", "resolved_by")
+def _all(request: HttpRequest) -> QuerySet[Incident]:
+    seen: QuerySet[Incident] = access.visible(request.user, Incident.objects.all())
+    return seen.select_related("agent__owner", "agent__deputy", "connection", "taken_by", "resolved_by")
 
 
 @require_GET
@@ -32,8 +33,8 @@ def incidents(request: HttpRequest) -> HttpResponse:
     """What is open, newest first; then what was resolved."""
     access.require(request.user, access.SEE)
     context = {
-        "open": _all().exclude(state="resolved").order_by("-state", "-opened_at")[:MOST_OPEN],
-        "rows": page.keyset(request, _all().filter(state="resolved"), size=25),
+        "open": _all(request).exclude(state="resolved").order_by("-state", "-opened_at")[:MOST_OPEN],
+        "rows": page.keyset(request, _all(request).filter(state="resolved"), size=25),
     }
     return page.render(request, "incidents/incidents.html", context, fragment="lists")
 
@@ -42,7 +43,7 @@ def incidents(request: HttpRequest) -> HttpResponse:
 def incident(request: HttpRequest, pk: int) -> HttpResponse:
     """One incident; its state, who is told and the timeline are live."""
     access.require(request.user, access.SEE)
-    one = get_object_or_404(_all(), pk=pk)
+    one = get_object_or_404(_all(request), pk=pk)
     return page.render(request, "incidents/incident.html", _context(request, one), fragment="now")
 
 
@@ -53,10 +54,12 @@ def _context(request: HttpRequest, one: Incident) -> dict[str, Any]:
         "one": one,
         "is_open": is_open,
         "may_take": is_open and _may_take(request, one),
-        "may_pause": bool(section) and is_open and access.may(request.user, access.PAUSE),
+        "may_pause": bool(section) and is_open and access.may(request.user, access.PAUSE, one.agent),
         "pause_href": f"{reverse('pause-new')}?{urlencode({**section, 'reason': 'Something broke'})}",
         "good_run_href": address("run", one.last_good_run) if one.last_good_run else "",
-        "since": aftermath(one.opened_at, agent=one.agent, connection_=one.connection),
+        "since": aftermath(
+            one.opened_at, agent=one.agent, connection_=one.connection, reach=access.reach(request.user, access.SEE)
+        ),
         "pages": list(one.pages.select_related("person")),
         "next": paging.next_of(one) if one.state == "triggered" else None,
         "timeline": told(timeline(Filters(subject=f"incident:{one.pk}"), limit=100)),
@@ -101,7 +104,7 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _to_change(request: HttpRequest, pk: int) -> Incident:
-    one = get_object_or_404(_all(), pk=pk)
+    one = get_object_or_404(_all(request), pk=pk)
     if not _may_take(request, one):
         access.require(request.user, access.TAKE)
     return one

@@ -71,7 +71,7 @@ class Tryout:
 
 def mapping(request: HttpRequest, slug: str) -> HttpResponse:
     """The editor. A POST with do=try shows what the new mapping makes of the last events; do=save puts it in force."""
-    source = get_object_or_404(Source, slug=slug)
+    source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
     access.require(request.user, access.BUILD, source)
     events = _events(source, request)
     format = events[0].envelope.format if events else "json"

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from agents import access
 from agents.changes import play as changes
 from agents.changes.seen import ChangedSince
-from agents.models import Agent, Connection, Play, PlayVersion, Run
+from agents.models import Agent, Connection, Play, PlayVersion, Run, Signal
 from agents.preview import context_of, in_order, preview
 from agents.rehearsal import received
 from agents.rules.errors import SpecError
@@ -25,11 +25,11 @@ TRIED = 25
 
 def plays(request: HttpRequest) -> HttpResponse:
     access.require(request.user, access.SEE)
-    used = _chosen_by()
-    connections = {one.slug: one for one in Connection.objects.all()}
+    used = _chosen_by(request)
+    connections = {one.slug: one for one in access.visible(request.user, Connection.objects.all())}
     rows = [
         (play, used.get(play.slug, []), [connections.get(slug) for slug in dict.fromkeys(_slugs(play))])
-        for play in Play.objects.all()
+        for play in access.visible(request.user, Play.objects.all())
     ]
     context = {"rows": rows, "may_build": access.may(request.user, access.BUILD)}
     return page.render(request, "plays/list.html", context)
@@ -39,10 +39,11 @@ def _slugs(play: Play) -> list[str]:
     return [step["connection"] for step in play.steps]
 
 
-def _chosen_by() -> dict[str, list[Agent]]:
+def _chosen_by(request: HttpRequest) -> dict[str, list[Agent]]:
     """The agents that may choose each play, by its slug."""
     used: dict[str, list[Agent]] = {}
-    for agent in Agent.objects.exclude(stage="retired").only("slug", "name", "stage", "choices"):
+    agents = access.visible(request.user, Agent.objects.exclude(stage="retired"))
+    for agent in agents.only("slug", "name", "stage", "choices"):
         for slug in dict.fromkeys(option["play"] for option in agent.choices if option.get("play")):
             used.setdefault(slug, []).append(agent)
     return used
@@ -51,8 +52,9 @@ def _chosen_by() -> dict[str, list[Agent]]:
 def play(request: HttpRequest, slug: str) -> HttpResponse:
     """One play: what it does now, how it reads for a signal (?on=), and what each version changed (?version=)."""
     access.require(request.user, access.SEE)
-    versions = list(PlayVersion.objects.filter(play__slug=slug).select_related("play").order_by("-version")[:50])
-    found = versions[0].play if versions else get_object_or_404(Play, slug=slug)
+    kept = access.visible(request.user, PlayVersion.objects.filter(play__slug=slug))
+    versions = list(kept.select_related("play").order_by("-version")[:50])
+    found = versions[0].play if versions else _known(request, slug)
     asked = request.GET.get("version", "")
     at = next((n for n, one in enumerate(versions) if str(one.version) == asked), None)
     compared = None
@@ -66,11 +68,12 @@ def play(request: HttpRequest, slug: str) -> HttpResponse:
             "before": {name: before[name] for name in before if name in differing},
             "after": {name: after[name] for name in after if name in differing},
         }
-    connections = {one.slug: one for one in Connection.objects.filter(slug__in=_slugs(found))}
+    through = access.visible(request.user, Connection.objects.filter(slug__in=_slugs(found)))
+    connections = {one.slug: one for one in through}
     context = {
         "play": found,
         "steps": [_step(step, connections.get(step["connection"])) for step in found.steps],
-        "agents": _chosen_by().get(slug, []),
+        "agents": _chosen_by(request).get(slug, []),
         "versions": versions,
         "compared": compared,
         "first": at is not None and compared is None,
@@ -78,6 +81,10 @@ def play(request: HttpRequest, slug: str) -> HttpResponse:
         **_previewed(request, found.steps, connections, found),
     }
     return page.render(request, "plays/detail.html", context)
+
+
+def _known(request: HttpRequest, slug: str) -> Play:
+    return get_object_or_404(access.visible(request.user, Play.objects.all()), slug=slug)
 
 
 def _step(step: dict[str, Any], connection: Connection | None) -> dict[str, Any]:
@@ -91,7 +98,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Play, slug=slug)
+    found = _known(request, slug)
     access.require(request.user, access.BUILD, found)
     return _edit(request, found)
 
@@ -100,7 +107,7 @@ def _edit(request: HttpRequest, found: Play | None) -> HttpResponse:
     """The form. Its buttons add, remove and move steps and preview without saving; `do=save` makes the next version."""
     do = request.POST.get("do", "") if request.method == "POST" else ""
     rows = posted_rows(request.POST) if do else rows_of(found.steps) if found else [{}]
-    connections = {one.slug: one for one in Connection.objects.all()}
+    connections = {one.slug: one for one in access.visible(request.user, Connection.objects.all())}
     bound = do in ("save", "preview")
     form = PlayForm(request.POST if do else None, instance=found, initial=None if found else {"risk": "low"})
     if bound:
@@ -169,11 +176,11 @@ def _previewed(
     request: HttpRequest, steps: list[dict[str, Any]], connections: dict[str, Connection], found: Play | None
 ) -> dict[str, Any]:
     """The steps for the signal that is asked for (`on`), else the newest that this play answered, else the newest."""
-    pasts = received(limit=TRIED)
+    pasts = received(access.visible(request.user, Signal.objects.all()), limit=TRIED)
     if not pasts:
         return {"pasts": [], "past": None, "preview": []}
     runs = list(
-        Run.objects.filter(signal_id__in=[one.signal.pk for one in pasts])
+        access.visible(request.user, Run.objects.filter(signal_id__in=[one.signal.pk for one in pasts]))
         .select_related("agent__owner")
         .order_by("-id")
     )

@@ -26,7 +26,7 @@ VERSIONS = 50
 
 def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """One version, with what it changed, why and by whom."""
-    agent = named(slug)
+    agent = named(request, slug)
     versions = list(
         Policy.objects.filter(agent=agent, version__lte=number + VERSIONS)
         .select_related("published_by")
@@ -53,7 +53,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
     """Clauses and limits as rows, or as JSON (`?as=json`); `?from=2` starts from an older version, for a rollback."""
-    agent = named(slug)
+    agent = named(request, slug)
     access.require(request.user, access.PUBLISH, agent)
     raw = (request.POST.get("as") or request.GET.get("as")) == "json"
     do = request.POST.get("do", "")

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from agents import access
 from agents.figures import Lately, Rate, Waiting, lately, waiting
 from agents.health import Health, health
 from agents.models import Agent, Stage
@@ -64,7 +65,7 @@ def roster(request: HttpRequest, agents: QuerySet[Agent]) -> Roster:
     """
     now = timezone.now()
     found = list(agents.select_related("owner", "deputy", "metric", "policy").order_by("name")[:MOST])
-    recent, questions = lately(now=now), waiting()
+    recent, questions = lately(now=now, reach=access.reach(request.user, access.SEE)), waiting()
     states = health(found, recent, now=now)
     measured = kept_results(found)
     rows = [

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from agents import access
 from agents.changes.route import Wanted, compile_wanted, routes_of, set_routes
 from agents.changes.seen import ChangedSince, token
-from agents.models import Agent, Source
+from agents.models import Agent, Signal, Source
 from agents.rehearsal import heard, known_fields, received
 from agents.rules.errors import Fault, SpecError
 from console.views import page
@@ -25,13 +25,13 @@ SHOWN = 20
 
 def routes(request: HttpRequest, slug: str) -> HttpResponse:
     """Routes as rows; "try" shows which of the signals received they would hear."""
-    agent = named(slug)
+    agent = named(request, slug)
     access.require(request.user, access.BUILD, agent)
     do = request.POST.get("do", "")
     posted = request.method == "POST"
     rows = moved(read_rows(request.POST, "routes", ROUTE), do, "routes", BLANK) if posted else _stored(agent)
     seen = request.POST.get("seen") or token(routes_of(agent))
-    pasts = received()
+    pasts = received(access.visible(request.user, Signal.objects.all()))
     faults: list[Fault] = []
     context: dict[str, Any] = {"agent": agent, "seen": seen, "looked": len(pasts)}
     if do in ("save", "try"):

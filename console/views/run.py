@@ -102,8 +102,9 @@ class Deed:
 
 def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     """`/runs/<id>`, with the list's filters for next and previous. Asks anew until every action is settled."""
+    seen = access.visible(request.user, Run.objects.all())
     found = get_object_or_404(
-        Run.objects.select_related("agent__owner", "agent__deputy", "region", "segment", "play", "policy"), pk=pk
+        seen.select_related("agent__owner", "agent__deputy", "region", "segment", "play", "policy"), pk=pk
     )
     signal = Signal.objects.select_related("source").filter(pk=found.signal_id).first()
     deeds = _deeds(found, request.user)
@@ -111,7 +112,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     approvals = {deed.approval.pk: deed.approval for deed in deeds if deed.approval}
     moving = any(action.state in MOVING for action in actions)
     pending = moving or any(action.state in OPEN for action in actions)
-    filters = RunFilters(request.GET)
+    filters = RunFilters(request.GET, request.user)
     newer, older = filters.beside(found)
     context = {
         "run": found,
@@ -129,7 +130,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "older": older,
         "goal": GOAL,
         "decided": found.decided_at - found.received_at,
-        "may_resend": access.may(request.user, access.RESEND, found.agent),
+        "may_resend": access.may(request.user, access.RESEND, found),
     }
     settled = getattr(request, "htmx", False) and not pending
     return page.render(request, "runs/run.html", context, fragment="live", status=286 if settled else 200)
@@ -156,7 +157,7 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
             why = str(entry.detail.get("why", ""))
             deed.gate.append(Check(entry.verb.partition(".")[2], entry.at, pauses.get(why, why), entry.seq))
     undone = {a.undo_of for a in actions if a.undo_of and a.state not in (State.FAILED, State.REFUSED)}
-    may = access.may(person, access.RESEND, run.agent)
+    may = access.may(person, access.RESEND, run)
     for deed in deeds.values():
         deed.why = _in_words(pauses.get(deed.action.why, deed.action.why), deeds)
         deed.can_send_again = may and deed.action.state in again.AGAIN and deed.action.undo_of is None
@@ -289,7 +290,7 @@ def _uuid(subject: str) -> UUID | None:
 @require_POST
 def send_again(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     """Have it decided and sent anew."""
-    (result,) = again.send_again([_of(pk, action).pk], person=signed_in(request))
+    (result,) = again.send_again([_of(request, pk, action).pk], person=signed_in(request))
     (messages.success if result.new else messages.warning)(request, result.says)
     wake()
     return page.redirect(request, _place(pk, result.new or action))
@@ -298,7 +299,7 @@ def send_again(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
 @require_POST
 def undo(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     """Take it back as its play says."""
-    result = again.undo(_of(pk, action).pk, person=signed_in(request))
+    result = again.undo(_of(request, pk, action).pk, person=signed_in(request))
     (messages.success if result.new else messages.warning)(request, result.says)
     wake()
     return page.redirect(request, _place(pk, result.new or action))
@@ -310,7 +311,7 @@ def resolve(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     happened = request.POST.get("happened")
     if happened not in ("0", "1"):
         return page.trouble(request, status=422, title="Say whether it happened.")
-    found = _of(pk, action)
+    found = _of(request, pk, action)
     if not again.resolve_unknown(found.pk, happened=happened == "1", person=signed_in(request)):
         found.refresh_from_db()
         text = f"The action is {found.get_state_display().lower()} now: {found.why}"
@@ -319,8 +320,8 @@ def resolve(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     return page.redirect(request, _place(pk, action))
 
 
-def _of(run: UUID, action: UUID) -> Action:
-    found = Action.objects.filter(pk=action, run_id=run).first()
+def _of(request: HttpRequest, run: UUID, action: UUID) -> Action:
+    found = access.visible(request.user, Action.objects.filter(pk=action, run_id=run)).first()
     if found is None:
         raise Http404
     return found

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
+from agents import access
 from agents.models import Action, Agent, Region, Run, Segment
 from agents.models.action import State
 from agents.models.run import Verdict
@@ -23,9 +24,10 @@ NAMES = ("agent", "verdict", "state", "region", "segment", "account", "period")
 
 @dataclass(frozen=True)
 class RunFilters:
-    """What the address asks for; a value that nothing has shows nothing."""
+    """What the address asks for of what `person` sees; a value that nothing has shows nothing."""
 
     params: QueryDict
+    person: Any
 
     def get(self, name: str) -> str:
         return self.params.get(name, "").strip()
@@ -65,7 +67,7 @@ class RunFilters:
             if "agent__in" in wanted:
                 acted = acted.filter(agent__in=wanted["agent__in"])
             wanted["id__in"] = acted.values("run_id")
-        return Run.objects.filter(**wanted)
+        return access.visible(self.person, Run.objects.filter(**wanted))
 
     def beside(self, run: Run) -> tuple[UUID | None, UUID | None]:
         """The next newer and the next older run among those that match."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 
+from agents import access
 from agents.models import Action, Agent, Region, Run, Segment, Signal
 from agents.models.action import State
 from agents.models.run import Verdict
@@ -27,7 +28,7 @@ class Line:
 
 def runs(request: HttpRequest) -> HttpResponse:
     """`?agent= ?verdict= ?state= ?region= ?segment= ?account= ?period=`; pages by `?before=` and `?after=`."""
-    filters = RunFilters(request.GET)
+    filters = RunFilters(request.GET, request.user)
     found = (
         filters.runs()
         .select_related("agent", "play", "region", "segment")
@@ -41,9 +42,9 @@ def runs(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "lines": lines(list(rows)),
         "filters": filters,
-        "agents": Agent.objects.only("slug", "name"),
-        "regions": Region.objects.only("code", "name"),
-        "segments": Segment.objects.only("code", "name"),
+        "agents": access.visible(request.user, Agent.objects.only("slug", "name")),
+        "regions": access.visible(request.user, Region.objects.only("code", "name")),
+        "segments": access.visible(request.user, Segment.objects.only("code", "name")),
         "verdicts": Verdict.choices,
         "states": State.choices,
         "periods": PERIODS,

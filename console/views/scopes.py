@@ -12,12 +12,11 @@ from django.utils import timezone
 from agents import access
 from agents.changes import scope as changes
 from agents.changes.seen import ChangedSince, token
-from agents.models import Pause, Region, Segment, Source
+from agents.models import Agent, Pause, Region, Segment, Source
 from console.views import page, shown
 from console.views.form_rows import show_condition
 from console.views.mapping_form import TESTS
 from console.views.me import signed_in
-from console.views.pauses import standing
 from console.views.scope_form import MoveForm, ScopeForm, hours_words, initial, open_now
 
 Tree = type[Region] | type[Segment]
@@ -26,35 +25,40 @@ TREES: dict[str, Any] = {"region": Region, "segment": Segment}
 
 def scopes(request: HttpRequest) -> HttpResponse:
     access.require(request.user, access.SEE)
-    namings = [one for one in changes.namings() if one.kind == "agent"]
-    pauses = [one for one in standing() if not (one.agent_id or one.play_id or one.connection_id)]
-    rules, now = _rules(), timezone.now()
+    agents = set(access.visible(request.user, Agent.objects.values_list("slug", flat=True)))
+    namings = [one for one in changes.namings() if one.kind == "agent" and one.slug in agents]
+    pauses = [one for one in Pause.objects.standing() if not (one.agent_id or one.play_id or one.connection_id)]
+    rules, now = _rules(request), timezone.now()
     regions = [
-        {**_row(one, [n for n in namings if one.code in n.regions], pauses), **_clock(one, now)}
-        for one in _in_order(Region)
+        {**_row(request, one, [n for n in namings if one.code in n.regions], pauses), **_clock(one, now)}
+        for one in _in_order(request, Region)
     ]
     segments = [
-        {**_row(one, [n for n in namings if one.code in n.segments], pauses), "rules": rules.get(one.code, {})}
-        for one in _in_order(Segment)
+        {**_row(request, one, [n for n in namings if one.code in n.segments], pauses), "rules": rules.get(one.code, {})}
+        for one in _in_order(request, Segment)
     ]
     context = {
         "regions": regions,
         "segments": segments,
         "may_change": access.may(request.user, access.ADMINISTER),
-        "may_pause": access.may(request.user, access.PAUSE),
     }
     return page.render(request, "scopes/list.html", context)
 
 
-def _in_order(tree: Tree) -> list[Any]:
+def _in_order(request: HttpRequest, tree: Tree) -> list[Any]:
     """From the top, Unassigned last."""
-    return sorted(tree.objects.all(), key=lambda one: (one.is_unassigned, one.code))
+    return sorted(
+        access.visible(request.user, tree._default_manager.all()), key=lambda one: (one.is_unassigned, one.code)
+    )
 
 
-def _row(one: Region | Segment, agents: list[changes.Naming], pauses: list[Pause]) -> dict[str, Any]:
+def _row(
+    request: HttpRequest, one: Region | Segment, agents: list[changes.Naming], pauses: list[Pause]
+) -> dict[str, Any]:
     """A line of either tree: where it stands, who names it, whether the whole of it is paused."""
     return {
         "scope": one,
+        "may_pause": access.may(request.user, access.PAUSE, one),
         "depth": min(one.code.count("/"), 4),
         "agents": agents,
         "paused": any(_closes(pause, one) for pause in pauses),
@@ -71,10 +75,10 @@ def _clock(region: Region, at: datetime) -> dict[str, Any]:
     return {"hours": hours_words(region.working_hours), "clock": clock, "working": working}
 
 
-def _rules() -> dict[str, dict[str, list[Source]]]:
+def _rules(request: HttpRequest) -> dict[str, dict[str, list[Source]]]:
     """The rules by which mappings find each segment: its code → the rule in words → the sources that have it."""
     found: dict[str, dict[str, list[Source]]] = {}
-    for source in Source.objects.only("slug", "name", "mapping"):
+    for source in access.visible(request.user, Source.objects.only("slug", "name", "mapping")):
         for rule in (source.mapping or {}).get("segment_rules") or []:
             one = show_condition(rule.get("condition"))
             plain = f"{one['field'].removeprefix('fields.')} {TESTS.get(one['op'], one['op'])} {one['value']}"
@@ -105,8 +109,9 @@ def new(request: HttpRequest, noun: str) -> HttpResponse:
 
 def edit(request: HttpRequest, noun: str, code: str) -> HttpResponse:
     """One region or segment. A POST saves it, or with `do=move` puts it elsewhere in the tree."""
+    seen = access.visible(request.user, TREES[noun].objects.select_related("parent"))
+    scope: Any = get_object_or_404(seen, code=code)
     access.require(request.user, access.SEE if request.method == "GET" else access.ADMINISTER)
-    scope: Any = get_object_or_404(TREES[noun].objects.select_related("parent"), code=code)
     may_change = access.may(request.user, access.ADMINISTER) and not scope.is_unassigned
     posted = request.POST if request.method == "POST" else None
     moving = posted is not None and posted.get("do") == "move"
@@ -126,6 +131,7 @@ def edit(request: HttpRequest, noun: str, code: str) -> HttpResponse:
         return shown.changed_since(request, error)
     except ValidationError as error:
         form.show(error) if not moving else _blame(move, error)
+    sees_all = access.may(request.user, access.SEE, Source)
     for field in form.fields.values() if not may_change else ():
         field.disabled = True
     context = {
@@ -134,9 +140,11 @@ def edit(request: HttpRequest, noun: str, code: str) -> HttpResponse:
         "form": form,
         "move": move,
         "seen": token(changes.parts(scope)),
-        "holds": [*changes.named_by(scope), *changes.paused_by(scope)],
+        "sees_all": sees_all,
+        "above": scope.parent if scope.parent and access.may(request.user, access.SEE, scope.parent) else None,
+        "holds": [*changes.named_by(scope), *changes.paused_by(scope)] if sees_all else [],
         "may_change": may_change,
-        "may_pause": access.may(request.user, access.PAUSE),
+        "may_pause": access.may(request.user, access.PAUSE, scope),
     }
     return page.render(request, "scopes/form.html", context, status=422 if form.errors or move.errors else 200)
 

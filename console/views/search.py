@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Model, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
@@ -15,6 +15,12 @@ from audit.models import Entry
 from console.nav import Shell
 from console.views import page
 
+NAMED: tuple[tuple[str, str, type[Model]], ...] = (
+    ("agent", "bot", Agent),
+    ("play", "list-checks", Play),
+    ("connection", "plug", Connection),
+    ("source", "webhook", Source),
+)
 MOST = 6
 RECENT = 2_000
 """Accounts are found by the beginning of their key, all of them; by a part of their name, this many of the newest."""
@@ -42,7 +48,7 @@ def find(request: HttpRequest, text: str) -> list[Found]:
     if not access.may(request.user, access.SEE):
         return []
     try:
-        return _by_id(UUID(text))
+        return _by_id(request.user, UUID(text))
     except ValueError:
         pass
     found = [
@@ -51,46 +57,45 @@ def find(request: HttpRequest, text: str) -> list[Found]:
         if place.href and text.lower() in place.label.lower()
     ]
     if text:
-        found += [*_by_name(text, people=access.may(request.user, access.ADMINISTER)), *_by_external_id(text)]
+        found += [*_by_name(request.user, text), *_by_external_id(request.user, text)]
     return [one for one in found if one.href]
 
 
-def _by_name(text: str, *, people: bool) -> list[Found]:
-    """`people`: whether the people who work here are found too."""
+def _by_name(person: Any, text: str) -> list[Found]:
+    """Among what the person sees; the people who work here are found by those who look after them."""
     named = Q(name__icontains=text)
-    found = Person.objects.filter(named | Q(email__istartswith=text), is_active=True)[:MOST] if people else ()
+    people = Person.objects.filter(named | Q(email__istartswith=text), is_active=True)[:MOST]
+    found = people if access.may(person, access.ADMINISTER) else ()
     return [
-        *(Found(address("agent", one.slug), "bot", one.name, "agent") for one in Agent.objects.filter(named)[:MOST]),
         *(
-            Found(address("play", one.slug), "list-checks", one.name, "play")
-            for one in Play.objects.filter(named)[:MOST]
+            Found(address(noun, one.slug), icon, one.name, noun)
+            for noun, icon, model in NAMED
+            for one in access.visible(person, model._default_manager.filter(named))[:MOST]
         ),
+        *(Found(address(noun, code), "globe", name, noun) for code, name, noun in _scopes(person, text)),
         *(
-            Found(address("connection", one.slug), "plug", one.name, "connection")
-            for one in Connection.objects.filter(named)[:MOST]
+            Found(address("account", one.key), "building-2", one.name or one.key, "account")
+            for one in _accounts(person, text)
         ),
-        *(
-            Found(address("source", one.slug), "webhook", one.name, "source")
-            for one in Source.objects.filter(named)[:MOST]
-        ),
-        *(Found(address(noun, code), "globe", name, noun) for code, name, noun in _scopes(text)),
-        *(Found(address("account", one.key), "building-2", one.name or one.key, "account") for one in _accounts(text)),
         *(Found(address("person", one.pk), "user", one.name, "person") for one in found),
     ]
 
 
-def _scopes(text: str) -> QuerySet[Any, Any]:
+def _scopes(person: Any, text: str) -> QuerySet[Any, Any]:
     """Regions and segments as (code, name, noun)."""
     regions, segments = (
-        tree._default_manager.filter(name__icontains=text).order_by().values_list("code", "name", Value(noun))[:MOST]
+        access.visible(person, tree._default_manager.filter(name__icontains=text))
+        .order_by()
+        .values_list("code", "name", Value(noun))[:MOST]
         for noun, tree in (("region", Region), ("segment", Segment))
     )
     return regions.union(segments)
 
 
-def _accounts(text: str) -> list[Account]:
-    recent = Account.objects.order_by("-last_seen", "-id").values("pk")[:RECENT]
-    by_key = Account.objects.filter(begins(text)).order_by().values("pk")[:MOST]
+def _accounts(person: Any, text: str) -> list[Account]:
+    seen: QuerySet[Account] = access.visible(person, Account.objects.all())
+    recent = seen.order_by("-last_seen", "-id").values("pk")[:RECENT]
+    by_key = seen.filter(begins(text)).order_by().values("pk")[:MOST]
     by_name = Account.objects.filter(pk__in=recent, name__icontains=text).order_by().values("pk")[:MOST]
     return list(Account.objects.filter(Q(pk__in=by_key) | Q(pk__in=by_name))[:MOST])
 
@@ -100,27 +105,32 @@ def begins(text: str) -> Q:
     return Q(key__istartswith=text)
 
 
-def _by_external_id(text: str) -> list[Found]:
+def _by_external_id(person: Any, text: str) -> list[Found]:
     """A signal by the id that its sender gave it, exactly, whichever source it came from."""
     sources = Source.objects.values_list("pk", flat=True)[:200]
     hashes = [UUID(bytes=external_hash(pk, text)) for pk in sources]
     seen = Seen.objects.filter(source_id__in=list(sources), hash__in=hashes).values_list("signal_id", flat=True)[:MOST]
-    return [Found(address("signal", id_), "radio", f"Signal {text}", "signal") for id_ in seen]
+    found = access.visible(person, Signal.objects.filter(pk__in=list(seen))).values_list("pk", flat=True)
+    return [Found(address("signal", id_), "radio", f"Signal {text}", "signal") for id_ in found]
 
 
-def _by_id(id_: UUID) -> list[Found]:
+def _by_id(person: Any, id_: UUID) -> list[Found]:
     """Whatever bears the id: a run, a signal, an action (its run), a question or an entry."""
     found = []
-    if Run.objects.filter(pk=id_).exists():
+
+    def seen(model: Any) -> QuerySet[Any]:
+        return access.visible(person, model._default_manager.filter(pk=id_))
+
+    if seen(Run).exists():
         found.append(Found(address("run", id_), "activity", f"Run {id_}", "run"))
-    if Signal.objects.filter(pk=id_).exists():
+    if seen(Signal).exists():
         found.append(Found(address("signal", id_), "radio", f"Signal {id_}", "signal"))
-    if action := Action.objects.filter(pk=id_).only("run_id", "step").first():
+    if action := seen(Action).only("run_id", "step").first():
         href = address("run", action.run_id)
         found.append(Found(href and f"{href}#action-{id_}", "send", f"Action {action.step}", "action"))
-    if Approval.objects.filter(pk=id_).exists():
+    if seen(Approval).exists():
         found.append(Found(address("question", id_), "inbox", f"Question {id_}", "question"))
-    if Entry.objects.filter(pk=id_).exists():
+    if seen(Entry).exists():
         found.append(Found(address("entry", id_), "scroll-text", f"Entry {id_}", "entry"))
     return [one for one in found if one.href]
 

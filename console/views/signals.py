@@ -40,7 +40,9 @@ def within(queryset: QuerySet[Any], period: str) -> QuerySet[Any]:
 def filtered(request: HttpRequest) -> tuple[QuerySet[Signal], str]:
     """The signals that the address asks for, and the period they are from."""
     asked = request.GET
-    queryset = Signal.objects.select_related("source", "region", "segment").defer("payload")
+    queryset = access.visible(
+        request.user, Signal.objects.select_related("source", "region", "segment").defer("payload")
+    )
     narrow = [name for name in ("source", "account", "type", "state", "region", "segment") if asked.get(name)]
     period = period_of(request, default="week" if set(narrow) - set(BY_INDEX) else "")
     queryset = within(queryset, period)
@@ -64,12 +66,12 @@ def beneath(model: Any, code: str) -> list[int]:
     return list(found.values_list("pk", flat=True))
 
 
-def counts() -> dict[str, int]:
+def counts(person: Any) -> dict[str, int]:
     """What the tabs say: unheard in the last 24 hours and open dead letters, each counted up to MOST."""
     since = floor_id(timezone.now() - timedelta(hours=24))
     return {
-        "unheard": Signal.objects.filter(state=State.UNHEARD, id__gte=since)[:MOST].count(),
-        "dead": DeadLetter.objects.filter(state=DeadLetter.State.OPEN)[:MOST].count(),
+        "unheard": access.visible(person, Signal.objects.filter(state=State.UNHEARD, id__gte=since))[:MOST].count(),
+        "dead": access.visible(person, DeadLetter.objects.filter(state=DeadLetter.State.OPEN))[:MOST].count(),
     }
 
 
@@ -81,12 +83,12 @@ def signals(request: HttpRequest) -> HttpResponse:
         "period": period,
         "periods": [(key, label) for key, (label, _) in PERIODS.items()],
         "said": PERIODS[period][0] if period else "",
-        "sources": Source.objects.all(),
-        "regions": Region.objects.all(),
-        "segments": Segment.objects.all(),
+        "sources": access.visible(request.user, Source.objects.all()),
+        "regions": access.visible(request.user, Region.objects.all()),
+        "segments": access.visible(request.user, Segment.objects.all()),
         "states": State.choices,
         "asked": request.GET,
-        "counts": counts(),
+        "counts": counts(request.user),
         "most": MOST,
         "tab": "unheard" if request.GET.get("state") == State.UNHEARD else "all",
     }
@@ -96,8 +98,10 @@ def signals(request: HttpRequest) -> HttpResponse:
 def signal(request: HttpRequest, pk: Any) -> HttpResponse:
     """One signal: what it says, what the mapping found, and the runs that it caused."""
     access.require(request.user, access.SEE)
-    found = get_object_or_404(Signal.objects.select_related("source", "region", "segment"), pk=pk)
-    runs = list(Run.objects.filter(signal_id=pk).select_related("agent", "play").order_by("id"))
+    seen = access.visible(request.user, Signal.objects.all())
+    found = get_object_or_404(seen.select_related("source", "region", "segment"), pk=pk)
+    runs = access.visible(request.user, Run.objects.filter(signal_id=pk))
+    runs = list(runs.select_related("agent", "play").order_by("id"))
     actions: dict[Any, list[Action]] = {run.pk: [] for run in runs}
     for action in Action.objects.filter(run_id__in=actions).defer("payload").order_by("id"):
         actions[action.run_id].append(action)
@@ -105,12 +109,13 @@ def signal(request: HttpRequest, pk: Any) -> HttpResponse:
         "signal": found,
         "runs": [(run, run.decided_at - run.received_at, actions[run.pk]) for run in runs],
         "contact": bytes(found.contact).hex() if found.contact else "",
-        "conflicts": _conflicts(found),
+        "conflicts": _conflicts(request, found),
     }
     return page.render(request, "signals/detail.html", context, fragment="fate")
 
 
-def _conflicts(found: Signal) -> list[DeadLetter]:
+def _conflicts(request: HttpRequest, found: Signal) -> list[DeadLetter]:
     """Open dead letters that bear this signal's id with other content."""
     letters = DeadLetter.objects.filter(source=found.source_id, state="open", kind=DeadLetter.Kind.CONFLICT)
+    letters = access.visible(request.user, letters)
     return list(letters.filter(external_id=found.external_id)[:5])

@@ -98,7 +98,7 @@ def figures_of(sources: list[Source]) -> dict[int, Figures]:
 
 
 def sources(request: HttpRequest) -> HttpResponse:
-    access.require(request.user, access.SEE)
+    access.require(request.user, access.SEE, Source)
     found = list(Source.objects.all())
     known = figures_of(found)
     rows = [(source, known[source.pk]) for source in found]
@@ -126,7 +126,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def source(request: HttpRequest, slug: str) -> HttpResponse:
     """One source: where it stands, how to point a sender at it, its secrets, what came last."""
     access.require(request.user, access.SEE)
-    source = get_object_or_404(Source, slug=slug)
+    source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
     return _detail(request, source)
 
 
@@ -156,10 +156,10 @@ def _detail(request: HttpRequest, source: Source, **more: Any) -> HttpResponse:
 
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
     access.require(request.user, access.CONNECT)
-    source = get_object_or_404(Source, slug=slug)
+    source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
     seen = token(changes.settings_of(source))
     form = SettingsForm(request.POST or None, instance=source, initial={"seen": seen})
-    context = {"form": form, "source": get_object_or_404(Source, slug=slug)}
+    context = {"form": form, "source": get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)}
     if request.method != "POST":
         return page.render(request, "sources/settings.html", context)
     if form.is_valid():
@@ -179,7 +179,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
 def renew_key(request: HttpRequest, slug: str) -> HttpResponse:
     """Asks first: whoever sends with the old key is shut out at once."""
     access.require(request.user, access.CONNECT)
-    source = get_object_or_404(Source, slug=slug)
+    source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
     if request.method == "POST":
         changes.renew_key(source, actor=signed_in(request).actor)
         messages.success(request, "The key is a new one. Give it to every sender of this source.")
@@ -190,7 +190,7 @@ def renew_key(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def add_secret(request: HttpRequest, slug: str) -> HttpResponse:
     access.require(request.user, access.CONNECT)
-    source = get_object_or_404(Source, slug=slug)
+    source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
     given = request.POST.get("secret", "").strip()
     try:
         secret = changes.add_secret(source, actor=signed_in(request).actor, secret=given)
@@ -206,7 +206,7 @@ def add_secret(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def remove_secret(request: HttpRequest, slug: str) -> HttpResponse:
     access.require(request.user, access.CONNECT)
-    source = get_object_or_404(Source, slug=slug)
+    source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
     ending = request.POST.get("ending", "")
     try:
         gone = changes.drop_secret(source, actor=signed_in(request).actor, ending=ending)
