@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from agents.health import connections
 from agents.models import Agent, Pause, Play, Stage
@@ -114,21 +116,32 @@ class Blast:
         return {"agents": list(self.agents), "told": list(self.told), **self.reach.counts}
 
 
-def blast(section: Section, work: Sequence[Work] | None = None) -> Blast:
-    """Agents that act in the section or have open work there, and how much of each kind. Changes nothing."""
-    work = open_work() if work is None else work
-    agents = concerned(section, work)
+def blast(section: Section, *, among: QuerySet[Agent] | None = None) -> Blast:
+    """Agents (of all, or `among` these) that act in the section or have open work there, and how much of each kind."""
+    work = open_work()
+    agents = concerned(section, work, among=among)
     people = dict.fromkeys(
         person.name for agent in agents for person in (agent.owner, agent.deputy) if person and person.is_active
     )
     return Blast([agent.name for agent in agents], list(people), reach(section, work))
 
 
-def concerned(section: Section, work: Iterable[Work]) -> list[Agent]:
+def unknowns(section: Section, *, most: int) -> list[UUID]:
+    """The newest actions of the section of which nobody knows yet whether they took effect."""
+    where, values = section.where()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM agents_action WHERE state = 'unknown' AND {where} ORDER BY id DESC LIMIT %s",  # noqa: S608
+            [*values, most],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def concerned(section: Section, work: Iterable[Work], *, among: QuerySet[Agent] | None = None) -> list[Agent]:
     """Agents whose open work lies in the section, and those at work whose plays could act there; by name."""
     busy = {one.agent for one in work if contains(section, one)}
     plays = {play.slug: play for play in Play.objects.only("slug", "steps")}
-    agents = Agent.objects.select_related("owner", "deputy").order_by("name")
+    agents = (Agent.objects.all() if among is None else among).select_related("owner", "deputy").order_by("name")
     return [agent for agent in agents if agent.pk in busy or (agent.stage in AT_WORK and _acts(agent, section, plays))]
 
 

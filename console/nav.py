@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Exists, IntegerField, Q, Subquery
+from django.db.models import Exists, IntegerField, Subquery
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -16,6 +16,7 @@ from django.utils import timezone
 from agents import access
 from agents.models import Agent, Incident, Pause
 from approvals.models import Person, Role
+from console.standing import Held, held_now
 
 
 @dataclass(frozen=True)
@@ -148,14 +149,10 @@ class Shell:
         return _words(self._facts["incidents"])
 
     @cached_property
-    def pauses(self) -> list[Pause]:
-        """Pauses standing now, newest first; every one, since what is stopped concerns everybody."""
-        now = timezone.now()
-        return list(
-            Pause.objects.filter(Q(until__isnull=True) | Q(until__gt=now), lifted_at__isnull=True).select_related(
-                "agent", "region", "segment", "play", "connection", "set_by"
-            )[:4]
-        )
+    def pauses(self) -> list[Held]:
+        """Up to four pauses standing now, newest first, that stop something of what this person sees; each with what
+        is in flight there."""
+        return held_now(access.visible(self.person, Pause.objects.standing())[:4], "sending")
 
     @property
     def now(self) -> datetime:

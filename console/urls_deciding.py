@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import audit, inbox, incidents, pauses, unsubscribe
+from console.views import audit, inbox, incidents, pause, pauses, unsubscribe
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox", inbox.inbox, name="inbox"),
@@ -14,9 +14,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<uuid:pk>/take-back", inbox.take_back, name="question-take-back"),
     path("pauses", pauses.board, name="pauses"),
     path("pauses/quick", pauses.quick, name="pause-quick"),
-    path("pauses/new", pauses.new, name="pause-new"),
+    path("pauses/new", pause.new, name="pause-new"),
     path("pauses/history", pauses.history, name="pause-history"),
-    path("pauses/<int:pk>/resume", pauses.resume, name="pause-resume"),
+    path("pauses/<int:pk>", pause.one, name="pause"),
+    path("pauses/<int:pk>/extend", pause.extend, name="pause-extend"),
+    path("pauses/<int:pk>/resume", pause.resume, name="pause-resume"),
     path("incidents", incidents.incidents, name="incidents"),
     path("incidents/<int:pk>", incidents.incident, name="incident"),
     path("incidents/<int:pk>/take", incidents.take, name="incident-take"),

@@ -1,5 +1,6 @@
 """Pause: the board says what is so, closing and opening say what they do, and nothing is called paused too early."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -10,11 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents import pauses
-from agents.models import Action, Pause, Region, Segment
+from agents.models import Action, Attempt, Pause, Region, Segment
 from agents.pauses import Section
+from audit.ids import new_ids
 from audit.models import Entry
 from console.until import parse_until
-from tests.deciding import furnish
+from console.views.pauses import cell
+from tests.deciding import action_of, furnish
 
 
 @pytest.fixture
@@ -61,13 +64,11 @@ def test_the_board_tells_paused_partly_and_running_apart(world, client, olga):
     pauses.set_pause(Section(region=region("emea")), reason="x", actor="cli")
     pauses.set_pause(Section(region=region("apac"), segment=Segment.objects.get(code="smb")), reason="x", actor="cli")
     client.force_login(olga)
-    from console.views.pauses import _cell, standing
-
-    held = list(standing())
+    held = list(Pause.objects.standing())
 
     def words(where=None, what=None):
         segment = Segment.objects.get(code=what) if what else None
-        return _cell(held, [], region=region(where) if where else None, segment=segment).words
+        return cell(held, [], region=region(where) if where else None, segment=segment).words
 
     assert words("emea") == words("emea/de") == words("emea/de", "smb") == "Paused"
     assert words("apac", "smb") == "Paused"
@@ -83,24 +84,128 @@ def test_resuming_names_what_still_holds(world, client, olga):
     pauses.set_pause(Section(region=region("amer")), reason="z", actor="cli")
     client.force_login(olga)
     text = client.get(f"/pauses/{wide.pk}/resume").content.decode()
-    note = text[text.index("Stays paused by others") :].split("</p>")[0]
-    assert "Inbound intent" in note
-    assert "AMER" not in note
+    (note,) = re.findall(r'<p class="note paused">(.*?)</p>', text, re.DOTALL)
+    assert "EMEA · Inbound intent</strong> stays closed by" in note
+    assert "the pause of Inbound intent</a>: y" in note
     wide.refresh_from_db()
     assert wide.lifted_at is None
     page = client.post(f"/pauses/{wide.pk}/resume", follow=True).content.decode()
-    assert "EMEA goes on. Still paused there: Inbound intent." in page
+    assert (
+        "EMEA goes on. EMEA · Inbound intent stays closed by the pause of Inbound intent (the command line: y)." in page
+    )
     again = client.post(f"/pauses/{wide.pk}/resume")
     assert again.status_code == 409
     assert "Olga resumed it at" in again.content.decode()
     assert "Olga" in client.get("/pauses/history").content.decode()
 
 
+def test_resuming_what_another_closes_wholly_lets_nothing_go_and_says_so(world, client, olga):
+    narrow = pauses.set_pause(Section(region=region("emea/de")), reason="x", actor="cli")
+    wide = pauses.set_pause(Section(region=region("emea")), reason="y", actor="cli")
+    world.ask(2, region="emea/de")
+    Action.objects.update(state="held", why=f"pause:{narrow.pk}")
+    client.force_login(olga)
+    text = " ".join(client.get(f"/pauses/{narrow.pk}/resume").content.decode().split())
+    assert "Nothing here goes on yet" in text
+    assert '<strong class="num">0</strong> held: they go' in text
+    assert '<strong class="num">2</strong> held here lie in other pauses too: they stay' in text
+    text = client.post(f"/pauses/{narrow.pk}/resume", follow=True).content.decode()
+    assert "This pause of Germany is over, but Germany stays closed by the pause of EMEA (the command line: y)." in text
+    text = client.get(f"/pauses/{wide.pk}").content.decode()
+    assert "would stay closed" not in text
+
+
+def test_a_pause_is_opened_in_stages_and_back_from_its_page(world, client, olga):
+    pause = pauses.set_pause(Section(region=region("emea")), reason="x", actor="cli")
+    client.force_login(olga)
+    for share, words in (("10", "Resuming, 10 % go"), ("50", "Resuming, 50 % go"), ("0", "Paused")):
+        answer = client.post(f"/pauses/{pause.pk}/resume", {"share": share, "why": "step by step"})
+        assert (answer.status_code, answer["Location"]) == (303, f"/pauses/{pause.pk}")
+        for url in (f"/pauses/{pause.pk}", "/pauses", "/"):
+            assert words in client.get(url).content.decode(), (share, url)
+        pause.refresh_from_db()
+        assert (pause.share, pause.lifted_at) == (int(share), None)
+    for wrong in ("-1", "11", "101", "x"):
+        answer = client.post(f"/pauses/{pause.pk}/resume", {"share": wrong})
+        assert (answer.status_code, "no stage" in answer.content.decode()) == (422, True)
+    client.post(f"/pauses/{pause.pk}/resume", {"share": "100"})
+    text = " ".join(client.get(f"/pauses/{pause.pk}").content.decode().split())
+    assert [text.count(said) for said in ("let 10 per cent through", "let 50 per cent", "let 0 per cent")] == [1, 1, 1]
+    assert "Resumed" in text
+
+
+def test_the_page_of_a_pause_names_what_was_in_flight_and_what_is_unknown(world, client, olga):
+    (asked,) = world.ask()
+    action = action_of(asked)
+    (attempt,) = new_ids(1)
+    later = timezone.now() + timedelta(minutes=5)
+    Attempt.objects.create(
+        id=attempt, action=action, connection=action.connection, at=timezone.now(), permit_until=later,
+        flight_until=later,
+    )  # fmt: skip
+    Action.objects.filter(pk=action.pk).update(state="sending", attempt=attempt, flight_until=later)
+    client.force_login(olga)
+    client.post("/pauses/new", {"agent": "inbound-intent", "reason": "Freeze"})
+    pause = Pause.objects.get()
+    text = " ".join(client.get(f"/pauses/{pause.pk}").content.decode().split())
+    assert "Pausing (1 in flight)" in text
+    assert "1, 1 still" in text
+    assert ">Paused" not in text
+    assert "Pausing (1 in flight)" in client.get("/").content.decode()
+    Attempt.objects.update(settled_at=pause.set_at + timedelta(seconds=2), verdict="unknown")
+    Action.objects.update(state="unknown")
+    text = " ".join(client.get(f"/pauses/{pause.pk}").content.decode().split())
+    assert "Paused" in text
+    assert "<dt>Until none was</dt><dd>2.0 s</dd>" in text
+    assert f"/runs/{action.run_id}#action-{action.pk}" in text
+
+
+def test_a_pause_is_extended_and_a_wrong_moment_changes_nothing(world, client, olga):
+    client.force_login(olga)
+    client.post("/pauses/new", {"reason": "Freeze", "until": "30m"})
+    pause = Pause.objects.get()
+    assert client.post(f"/pauses/{pause.pk}/extend", {"until": "2h"}).status_code == 303
+    before = pause.until
+    pause.refresh_from_db()
+    assert pause.until - before > timedelta(hours=1, minutes=29)
+    answer = client.post(f"/pauses/{pause.pk}/extend", {"until_at": "2001-01-01T10:00"})
+    assert (answer.status_code, "That moment is past." in answer.content.decode()) == (422, True)
+    client.post(f"/pauses/{pause.pk}/extend", {"until": "never"})
+    pause.refresh_from_db()
+    assert pause.until is None
+    pauses.lift(pause, actor="cli")
+    assert client.post(f"/pauses/{pause.pk}/extend", {"until": "2h"}).status_code == 409
+    assert client.get(f"/pauses/{pause.pk}/extend").status_code == 405
+
+
+def test_a_drill_pauses_nothing_and_stays_on_the_agents_and_the_regions_page(world, client, olga):
+    world.ask(2, region="emea/de")
+    client.force_login(olga)
+    answer = client.post("/pauses/new", {"region": "emea", "agent": "inbound-intent", "do": "drill"})
+    drill = Pause.objects.get()
+    assert (answer.status_code, answer["Location"], drill.is_drill) == (303, f"/pauses/{drill.pk}", True)
+    text = " ".join(client.get(answer["Location"]).content.decode().split())
+    for said in (
+        "A drill: nothing was paused.",
+        "Lock waited for",
+        "Alice, as owners",
+        "2 questions",
+        "Until none was",
+    ):
+        assert said in text
+    assert "EMEA" not in client.get("/strips").content.decode()
+    for url in ("/agents/inbound-intent", "/scopes/regions/emea"):
+        text = client.get(url).content.decode()
+        assert f"/pauses/{drill.pk}" in text
+        assert "Olga" in text[text.index(f"/pauses/{drill.pk}") :]
+    assert "Drill" in client.get("/pauses/history").content.decode()
+
+
 def test_when_the_lock_is_held_nothing_changes_and_it_says_so(world, client, olga, workspace):
     client.force_login(olga)
     with workspace.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [pauses.Lock.REGION, region("emea").pk])
-        answer = client.post("/pauses/new", {"region": "emea", "reason": "Drill"})
+        answer = client.post("/pauses/new", {"region": "emea", "reason": "Freeze"})
     assert answer.status_code == 409
     assert "Nothing was changed" in answer.content.decode()
     assert not Pause.objects.exists()
@@ -109,7 +214,7 @@ def test_when_the_lock_is_held_nothing_changes_and_it_says_so(world, client, olg
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_unknown_section_is_never_taken_for_everything(world, client, olga, method):
     client.force_login(olga)
-    answer = getattr(client, method)("/pauses/new", {"region": "nope", "reason": "Drill"})
+    answer = getattr(client, method)("/pauses/new", {"region": "nope", "reason": "Freeze"})
     assert answer.status_code == 422
     assert "There is no such section." in answer.content.decode()
     assert "Pause everything" not in answer.content.decode()
@@ -136,7 +241,7 @@ def test_who_may_not_pause_learns_who_can(world, client, bob, olga):
     assert "because their role is ops manager" in text
     assert client.get("/pauses").status_code == 200
     assert client.get("/pauses/new").status_code == 403
-    assert client.post("/pauses/new", {"reason": "Drill"}).status_code == 403
+    assert client.post("/pauses/new", {"reason": "Freeze"}).status_code == 403
     pause = pauses.set_pause(Section(), reason="x", actor="cli")
     assert client.post(f"/pauses/{pause.pk}/resume").status_code == 403
     pause.refresh_from_db()
@@ -149,7 +254,7 @@ def test_who_may_not_pause_learns_who_can(world, client, bob, olga):
 )  # fmt: skip
 def test_a_form_that_does_not_hold_pauses_nothing(world, client, olga, wrong):
     client.force_login(olga)
-    assert client.post("/pauses/new", {"reason": "Drill", **wrong}).status_code == 422
+    assert client.post("/pauses/new", {"reason": "Freeze", **wrong}).status_code == 422
     assert not Pause.objects.exists()
 
 
@@ -189,4 +294,4 @@ def test_the_boards_queries_do_not_grow(world, client, olga):
     client.get("/pauses")
     with CaptureQueriesContext(connection) as captured:
         client.get("/pauses")
-    assert len(captured) <= 13, [one["sql"][:90] for one in captured]
+    assert len(captured) <= 14, [one["sql"][:90] for one in captured]
