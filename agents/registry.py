@@ -20,11 +20,13 @@ from agents.rules.plays import PlayChoices, compile_choices
 from agents.rules.sandbox import Sandbox
 from agents.rules.scoring import Scorecard, compile_scorecard
 from agents.rules.templates import ADDRESS, HTML, Payload, compile_payload
+from agents.rules.working_hours import Calendar, compile_calendar
 from agents.sealed import KeyMissing, open_sealed
 
 ESCAPED: dict[str, dict[str, Sandbox]] = {"email": {"html": HTML}, "http": {"path": ADDRESS}}
 """Members of a payload in which every field is escaped, and as what, by kind of connection."""
 LISTENING = ("shadow", "supervised", "autonomous")
+ROUND_THE_CLOCK = compile_calendar("UTC", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class ScopeNow:
     path: tuple[int, ...]
     time_zone: str = "UTC"
     currency: str = "EUR"
-    """Of a region; of no meaning to a segment."""
+    calendar: Calendar = ROUND_THE_CLOCK
+    """These three of a region; of no meaning to a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class StepNow:
     delay_minutes: int
     undo: Payload | None
     """What taking it back sends besides what its connector says; None when the play names no way."""
+    cost: float
+    """What one costs, in whatever unit the workspace's budgets are in."""
 
     @property
     def reversible(self) -> bool:
@@ -96,6 +101,10 @@ class PlayNow:
     def reversible(self) -> bool:
         """Whether each of its steps can be taken back."""
         return all(step.reversible for step in self.steps)
+
+    def cost(self, key: str) -> float:
+        """What the step of this key costs; nothing where there is none."""
+        return next((step.cost for step in self.steps if step.key == key), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +180,7 @@ def snapshot(cursor: Any) -> Snapshot:
 def load(cursor: Any, revision: int = 0) -> Snapshot:
     """Read and compile everything. What is faulty is left out and named in `faults`."""
     now = Snapshot(revision)
-    now.regions = _scopes(cursor, "agents_region", ", time_zone, currency")
+    now.regions = _scopes(cursor, "agents_region", ", time_zone, currency, working_hours")
     now.segments = _scopes(cursor, "agents_segment")
     for row in cursor.execute(
         "SELECT id, slug, kind, is_active, config, secrets_sealed, allowed_hosts FROM agents_connection"
@@ -277,6 +286,7 @@ def _steps(steps: list[dict[str, Any]], connections: dict[str, ConnectionNow]) -
                 compile_payload(step["payload"], where=key, escaped=ESCAPED.get(kind)),
                 int(step.get("delay_minutes") or 0),
                 None if undo is None else compile_payload(undo, where=f"{key}.undo", escaped=ESCAPED.get(kind)),
+                float(step.get("cost") or 0),
             )
         )
     return tuple(out)
@@ -289,6 +299,8 @@ def _scopes(cursor: Any, table: str, more: str = "") -> dict[int, ScopeNow]:
     for id_, code, name, *local in rows:
         parts = code.split("/")
         path = tuple(ids[above] for n in range(len(parts)) if (above := "/".join(parts[: n + 1])) in ids)
+        if local:
+            local[2] = compile_calendar(local[0], local[2])
         out[id_] = ScopeNow(id_, code, name, path, *local)
     return out
 

@@ -1,15 +1,15 @@
-"""What is taken at the gate and may run out: hourly and daily allowances, and the contact lock on a person."""
+"""What is taken at the gate and may run out: allowances, budgets, and the contact lock on a person."""
 
 from collections import defaultdict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from agents.loop.claim import Claimed, TurnedAway
 from agents.registry import Snapshot
 
 COUNTERS_OPEN = """
-INSERT INTO agents_counter (key, used, expires_at) SELECT key, 0, clock_timestamp() + '2 days'::interval
+INSERT INTO agents_counter (key, used, expires_at) SELECT key, 0, clock_timestamp() + '32 days'::interval
 FROM unnest(%s::text[]) AS t(key) ON CONFLICT DO NOTHING
 """
 COUNTERS_TAKE = "SELECT key, used FROM agents_counter WHERE key = ANY(%s::text[]) ORDER BY key FOR UPDATE"
@@ -29,28 +29,35 @@ HOLDERS = (
 )
 
 
+class Cap(NamedTuple):
+    """One counter that an action takes from: its key, how much, out of how much, and in words what is then over."""
+
+    key: str
+    takes: int
+    most: int
+    over: str
+
+
 def take_allowance(
     cursor: Any, now: Snapshot, clock: datetime, passing: list[Claimed]
 ) -> tuple[list[Claimed], list[TurnedAway]]:
-    """Take each agent's hourly and daily allowance, counters in key order; undoing and trying again are free."""
-    caps = {}
-    for action in passing:
-        caps.update(_caps(now, clock, action))
+    """Take each agent's allowances and budget, counters in key order; undoing and trying again are free."""
+    caps = {action.id: found for action in passing if (found := _caps(now, clock, action))}
     if not caps:
         return passing, []
-    keys = sorted(caps)
+    keys = sorted({cap.key for found in caps.values() for cap in found})
     cursor.execute(COUNTERS_OPEN, [keys])
     used = dict(cursor.execute(COUNTERS_TAKE, [keys]).fetchall())
     before = dict(used)
     within, over = [], []
     for action in passing:
-        mine = _caps(now, clock, action)
-        full = next((key for key in mine if used[key] >= mine[key][0]), None)
+        mine = caps.get(action.id, ())
+        full = next((cap for cap in mine if used[cap.key] + cap.takes > cap.most), None)
         if full:
-            over.append(TurnedAway(action, "refused", f"The limit of {mine[full][0]} {mine[full][1]} is reached."))
+            over.append(TurnedAway(action, "refused", full.over))
             continue
-        for key in mine:
-            used[key] += 1
+        for cap in mine:
+            used[cap.key] += cap.takes
         within.append(action)
     changed = [key for key in keys if used[key] != before[key]]
     if changed:
@@ -58,17 +65,41 @@ def take_allowance(
     return within, over
 
 
-def _caps(now: Snapshot, clock: datetime, action: Claimed) -> dict[str, tuple[int, str]]:
-    """Counter key → (cap, words) of what an action takes at its first try, for this hour and this day (UTC)."""
+def _caps(now: Snapshot, clock: datetime, action: Claimed) -> list[Cap]:
+    """What an action takes at its first try, for this hour, this day and this month (UTC)."""
     agent = now.agents.get(action.agent)
     if agent is None or action.undo_of is not None or action.tries:
-        return {}
-    caps = {}
-    if agent.policy.limits.hourly is not None:
-        caps[f"agent:{agent.id}:{clock:%Y%m%d%H}"] = (agent.policy.limits.hourly, "actions an hour")
-    if agent.policy.limits.daily is not None:
-        caps[f"agent:{agent.id}:{clock:%Y%m%d}"] = (agent.policy.limits.daily, "actions a day")
-    return caps
+        return []
+    limits, mine = agent.policy.limits, f"agent:{agent.id}"
+    hour, day, month = f"{clock:%Y%m%d%H}", f"{clock:%Y%m%d}", f"{clock:%Y%m}"
+    found = []
+    for most, key, what in (
+        (limits.hourly, f"{mine}:{hour}", "actions an hour"),
+        (limits.daily, f"{mine}:{day}", "actions a day"),
+        (limits.account_daily, f"{mine}:{day}:account:{action.account}", "actions a day for one account"),
+        (limits.person_daily, f"{mine}:{day}:person:{_person(action)}", "actions a day for one person"),
+    ):
+        if most is not None and not key.endswith(":"):
+            found.append(Cap(key, 1, most, f"The limit of {most} {what} is reached."))
+    if limits.budget_daily is not None or limits.budget_monthly is not None:
+        play = now.plays_by_id.get(action.play)
+        cost = _exact(play.cost(action.step)) if play else 0
+        for budget, key, what in (
+            (limits.budget_daily, f"{mine}:{day}:cost", "a day"),
+            (limits.budget_monthly, f"{mine}:{month}:cost", "a month"),
+        ):
+            if budget is not None and cost:
+                found.append(Cap(key, cost, _exact(budget), f"The budget of {budget:,g} {what} is spent."))
+    return found
+
+
+def _person(action: Claimed) -> str:
+    return action.contact.hex() if action.contact else ""
+
+
+def _exact(amount: float) -> int:
+    """An amount in ten-thousandths, so that adding up loses nothing."""
+    return round(amount * 10_000)
 
 
 def take_contacts(cursor: Any, now: Snapshot, passing: list[Claimed]) -> tuple[list[Claimed], list[TurnedAway]]:
@@ -107,9 +138,9 @@ def _hours(now: Snapshot, action: Claimed) -> float:
 def give_back(cursor: Any, now: Snapshot, clock: datetime, taken: list[TurnedAway]) -> None:
     """Return the allowance of what the contact lock refused; its counters are locked already."""
     back: dict[str, int] = defaultdict(int)
-    for action, _, _ in taken:
-        for key in _caps(now, clock, action):
-            back[key] += 1
+    for one in taken:
+        for cap in _caps(now, clock, one.action):
+            back[cap.key] += cap.takes
     if back:
         keys = sorted(back)
         rows = dict(cursor.execute(COUNTERS_TAKE, [keys]).fetchall())

@@ -18,7 +18,7 @@ SLOTS = "SELECT pg_advisory_xact_lock(%s, id) FROM unnest(%s::int[]) AS t(id)"
 CLAIM = """
 SELECT a.id, a.run_id, a.agent_id, a.play_id, a.play_version, a.connection_id, a.policy_id, a.region_id,
        a.segment_id, a.account, a.contact, a.target, a.payload, a.payload_hash, a.approval_id, a.permitted_by,
-       a.received_at, a.undo_of, a.tries
+       a.received_at, a.undo_of, a.tries, a.step
 FROM unnest(%s::bigint[], %s::int[]) AS c(id, slots), LATERAL (
     SELECT * FROM agents_action
     WHERE connection_id = c.id AND state = 'ready' AND not_before <= clock_timestamp()
@@ -51,14 +51,16 @@ class Claimed(NamedTuple):
     received_at: datetime
     undo_of: UUID | None
     tries: int
+    step: str
 
 
 class TurnedAway(NamedTuple):
-    """`state`: refused, or held by the pause that `why` names."""
+    """`state`: refused, held by the pause that `why` names, or ready again at `until`."""
 
     action: Claimed
     state: str
     why: str
+    until: datetime | None = None
 
 
 def claim(cursor: Any, now: Snapshot) -> list[Claimed]:

@@ -5,10 +5,10 @@ One transaction for as many ready actions as have a free send slot now:
  1. Lock the slots of each connection that has something ready and a slot free; claim as many of its actions.
  2. Take shared locks on everything those actions belong to, again if that changed meanwhile, then, in the next
     statement, read the standing pauses.
- 3. Check each: pause, then all that could have changed since (`refusal`), then limits and the contact lock, whose
-    rows are taken in key order.
- 4. Write each verdict: permitted (`ready → sending`, an attempt, `flight_until`), held (by a pause) or refused; and
-    its entry in the record.
+ 3. Check each: pause, then all that could have changed since (`refusal`), quiet hours, then limits and the contact
+    lock, whose rows are taken in key order.
+ 4. Write each verdict: permitted (`ready → sending`, an attempt, `flight_until`), held (by a pause), delayed (until
+    quiet hours are over) or refused; and its entry in the record.
 What it can't lock in 200 ms goes back to `ready`, unrecorded, by rolling back.
 """
 
@@ -23,7 +23,7 @@ from agents.connectors.contract import boottime
 from agents.loop.allowances import give_back, take_allowance, take_contacts
 from agents.loop.claim import Claimed, TurnedAway, claim, locks
 from agents.loop.hot import Hot
-from agents.loop.refusal import known, refusal
+from agents.loop.refusal import known, quiet, refusal
 from agents.registry import ConnectionNow, Snapshot, snapshot
 from agents.sections import Standing, standing, take_shared, turn
 from audit.entries import Line, append
@@ -46,9 +46,10 @@ SELECT attempt, id, connection, clock_timestamp(), clock_timestamp() + %s * '1 s
     clock_timestamp() + (%s + timeout) * '1 second'::interval FROM v
 """
 TURN_AWAY = """
-UPDATE agents_action a SET state = v.state, why = v.why,
+UPDATE agents_action a SET state = v.state, why = v.why, not_before = coalesce(v.until, a.not_before),
     settled_at = CASE WHEN v.state = 'refused' THEN clock_timestamp() END
-FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS v(id, state, why) WHERE a.id = v.id AND a.state = 'ready'
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) AS v(id, state, why, until)
+WHERE a.id = v.id AND a.state = 'ready'
 """
 HOLD = """
 INSERT INTO agents_hold (id, pause_id, action_id, turn, at)
@@ -72,17 +73,28 @@ class Permitted:
 
 def gate(hot: Hot) -> list[Permitted]:
     """
-    Permit what may be sent now; see the module for the order of locks.
+    Permit what may be sent now, in as many transactions as it takes to find some; see the module for the order of
+    locks.
 
     Raises psycopg.errors.LockNotAvailable after 200 ms of waiting and psycopg.OperationalError when the database goes
     away; either way nothing was permitted, unless the commit itself was in doubt: then the sweeper finds the attempt.
     """
+    while True:
+        permitted = _judge(hot)
+        if permitted is None:
+            return []
+        if permitted:
+            return permitted
+
+
+def _judge(hot: Hot) -> list[Permitted] | None:
+    """One transaction: what is permitted of as many as there are slots; None when there was nothing to judge."""
     began = boottime()
     with hot.transaction(lock_timeout="200ms") as cursor:
         now = snapshot(cursor)
         claimed = claim(cursor, now)
         if not claimed:
-            return []
+            return None
         now = _lock(cursor, now, claimed)
         pauses = standing(cursor)
         clock = datetime.now(UTC)
@@ -114,8 +126,11 @@ def _check(
             away.append(TurnedAway(action, "held", f"pause:{pause.id}"))
             continue
         why = refusal(facts, action)
+        later = None if why else quiet(facts, action)
         if why:
             away.append(TurnedAway(action, "refused", why))
+        elif later is not None:
+            away.append(TurnedAway(action, "ready", *later))
         else:
             passing.append(action)
     return passing, away
@@ -167,11 +182,10 @@ def _write(
             ],
         )
     if away:
-        cursor.execute(
-            TURN_AWAY, [[one.action.id for one in away], [one.state for one in away], [one.why for one in away]]
-        )
+        ids, states = [one.action.id for one in away], [one.state for one in away]
+        cursor.execute(TURN_AWAY, [ids, states, [one.why for one in away], [one.until for one in away]])
         _hold(cursor, [one for one in away if one.state == "held"])
-        lines += [_line(f"action.{one.state}", one.action, now, {"why": one.why}) for one in away]
+        lines += [_line(_verb(one), one.action, now, {"why": one.why}) for one in away]
     append(cursor, lines)
     return permitted
 
@@ -181,6 +195,10 @@ def _hold(cursor: Any, kept: list[TurnedAway]) -> None:
         pauses = [int(one.why.removeprefix("pause:")) for one in kept]
         turns = [turn(one.action.run) for one in kept]
         cursor.execute(HOLD, [new_ids(len(kept)), pauses, [one.action.id for one in kept], turns])
+
+
+def _verb(one: TurnedAway) -> str:
+    return "action.delayed" if one.state == "ready" else f"action.{one.state}"
 
 
 def _policy(now: Snapshot, action: Claimed) -> int:

@@ -1,45 +1,49 @@
 """What stands against an action at the gate, pauses apart: all that was true when it was decided must be true still."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from agents.loop import past
+from agents.loop.answered import MISSING, Yeses, without_yes, yeses
 from agents.loop.claim import Claimed
+from agents.loop.past import Past
 from agents.models.scope import UNASSIGNED
-from agents.registry import AgentNow, ConnectionNow, PlayNow, Snapshot
-from agents.rules.binding import bind
-from agents.rules.boundaries import Decision, Facts
+from agents.registry import AgentNow, PlayNow, Snapshot
+from agents.rules.boundaries import Decision
+from agents.rules.facts import facts_of
+from agents.rules.hours import quiet_until, time_zone
 
-APPROVALS = "SELECT id, state, binding, question->>'clause' FROM approvals_approval WHERE id = ANY(%s::uuid[])"
+GMT = ZoneInfo("UTC")
 SUPPRESSED = "SELECT contact FROM agents_donotcontact WHERE contact = ANY(%s::bytea[])"
-CONFIDENCE = "SELECT id, confidence FROM agents_run WHERE id = ANY(%s::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database says of the claimed: approvals' (state, binding, clause), people not to be contacted, and the
-    confidence of those runs whose agent's policy is another since."""
+    """What the database says of the claimed: what was answered, people not to be contacted, and what those runs were
+    decided on whose boundaries are asked again."""
 
     now: Snapshot
     clock: datetime
-    approvals: dict[UUID, tuple[str, bytes, str]]
+    yeses: Yeses
     suppressed: set[bytes]
-    confidence: dict[UUID, int]
+    runs: dict[UUID, Past]
 
 
 def known(cursor: Any, now: Snapshot, clock: datetime, claimed: list[Claimed]) -> Known:
     """Read it in a statement a kind, and none where nothing is to be known."""
-    approvals = _fetch(cursor, APPROVALS, [action.approval for action in claimed if action.approval])
     suppressed = _fetch(cursor, SUPPRESSED, [action.contact for action in claimed if action.contact])
-    confidence = _fetch(cursor, CONFIDENCE, [action.run for action in claimed if _under_another(now, action)])
+    again = [action for action in claimed if _asked_again(now, action)]
+    fields = any(now.agents[action.agent].policy.reads_fields for action in again)
     return Known(
         now,
         clock,
-        {id_: (state, bytes(binding), clause) for id_, state, binding, clause in approvals},
+        yeses(cursor, claimed),
         {bytes(contact) for (contact,) in suppressed},
-        dict(confidence),
+        past.these(cursor, [action.run for action in again], fields=fields),
     )
 
 
@@ -69,61 +73,69 @@ def refusal(known: Known, action: Claimed) -> str:
     if age is not None and known.clock - action.received_at > timedelta(minutes=age):
         return f"The signal is older than the {age} minutes in which it is worth acting on."
     if action.approval is not None:
-        return _without_yes(known, action, connection) or _beyond(known, action, agent, play)
+        return without_yes(known.yeses, action, agent, connection) or _beyond(known, action, agent, play)
     if agent.stage == "supervised":
         return "The agent asks for everything since; send it again to have it decided anew."
     return _beyond(known, action, agent, play)
 
 
-def _without_yes(known: Known, action: Claimed, connection: ConnectionNow) -> str:
-    assert action.approval is not None
-    state, binding, clause = known.approvals.get(action.approval, ("missing", b"", ""))
-    if state != "approved":
-        return f"Its approval is {state}."
-    if binding != binding_of(action, connection, clause):
-        return "What was approved is not what would be sent."
-    return ""
-
-
 def _beyond(known: Known, action: Claimed, agent: AgentNow, play: PlayNow) -> str:
-    """Boundaries published since have the last word: alone, or asking by the clause that was answered."""
-    if agent.policy_id == action.policy:
+    """Boundaries published since have the last word, and so have those that speak of hours or people: alone, or asking
+    by the clause that was answered."""
+    if agent.policy_id == action.policy and not agent.policy.timely:
         return ""
     decision = _decide_again(known, action, agent, play)
-    answered = action.approval is not None and decision.clause == known.approvals[action.approval][2]
+    question = known.yeses.questions.get(action.approval, MISSING) if action.approval else None
+    answered = question is not None and decision.clause == question.clause
     if decision.verdict == "alone" or (decision.verdict == "ask" and answered):
         return ""
-    return f"The agent's boundaries changed since: {decision.why}. Send it again to have it decided anew."
+    since = "The agent's boundaries changed since" if agent.policy_id != action.policy else "At this moment"
+    return f"{since}: {decision.why}. Send it again to have it decided anew."
 
 
 def _decide_again(known: Known, action: Claimed, agent: AgentNow, play: PlayNow) -> Decision:
-    region, segment = known.now.regions[action.region].code, known.now.segments[action.segment].code
+    region, segment = known.now.regions[action.region], known.now.segments[action.segment].code
+    facts = known.runs[action.run].facts if action.run in known.runs else facts_of({})
     return agent.policy.decide(
-        Facts(
+        replace(
+            facts,
             play=play.slug,
-            region=None if region == UNASSIGNED else region,
+            region=None if region.code == UNASSIGNED else region.code,
             segment=None if segment == UNASSIGNED else segment,
-            confidence_pct=known.confidence.get(action.run, 0),
             risk=play.risk,
             stage=agent.stage,
+            age_minutes=max(0.0, (known.clock - action.received_at).total_seconds() / 60),
+            account=action.account,
+            person=action.contact.hex() if action.contact else "",
+            reversible=play.reversible,
+            at=known.clock,
+            zone=facts.zone or region.time_zone,
         )
     )
 
 
-def _under_another(now: Snapshot, action: Claimed) -> bool:
+def quiet(known: Known, action: Claimed) -> tuple[str, datetime] | None:
+    """
+    Why it waits, and until when, where quiet hours hold for its recipient now; None when nothing is quiet.
+
+    By the recipient's own time zone where the run knows it, else the region's. What is taken back does not wait.
+    """
+    agent = known.now.agents.get(action.agent)
+    if agent is None or action.undo_of is not None or not agent.policy.limits.quiet:
+        return None
+    run = known.runs.get(action.run)
+    zone = (time_zone(run.facts.zone) if run else None) or time_zone(known.now.regions[action.region].time_zone) or GMT
+    until = quiet_until(agent.policy.limits.quiet, known.clock, zone)
+    if until is None:
+        return None
+    return f"Quiet hours where the recipient is, until {until.astimezone(zone):%a %H:%M} ({zone.key}).", until
+
+
+def _asked_again(now: Snapshot, action: Claimed) -> bool:
     agent = now.agents.get(action.agent)
-    return agent is not None and agent.policy_id != action.policy and action.undo_of is None
-
-
-def binding_of(action: Claimed, connection: ConnectionNow, clause: str) -> bytes:
-    """The hash that a yes binds: payload, connection as configured, target, play's version and clause."""
-    return bind(
-        payload_hash=bytes(action.payload_hash),
-        connection=connection.fingerprint,
-        target=action.target,
-        play=f"{action.play}@{action.play_version}",
-        clause=clause,
-    )
+    if agent is None or action.undo_of is not None:
+        return False
+    return agent.policy_id != action.policy or agent.policy.timely or bool(agent.policy.limits.quiet)
 
 
 def _fetch(cursor: Any, sql: str, keys: list[Any]) -> list[tuple[Any, ...]]:
