@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("console.urls_deciding")),
     path("", include("console.urls_nouns")),
     path("", include("console.urls_agents")),
+    path("api/v1/", include("console.api.urls")),
     path("search", search.search, name="search"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
 ]
