@@ -14,7 +14,6 @@ from django.utils import timezone
 from agents import held, paging, pauses, questions
 from agents.connectors import CannotTell, Connector, Found, NotFound
 from agents.loop.hot import hot
-from agents.loop.render import ASK_HOURS
 from agents.models import Agent, Connection, Play
 from agents.registry import snapshot
 from agents.rules.metrics import is_failing
@@ -34,7 +33,7 @@ LOOKUP_SECONDS = 10.0
 """For all look-ups of a round together: paging waits for them."""
 MIN_SAMPLE = 10
 FAILURE_WINDOW = timedelta(hours=1)
-WAITS = timedelta(hours=2 * ASK_HOURS)
+WAITS = timedelta(days=4)
 """How long after its run's decision, beyond its step's delay, an action still counts: asked about, tried again."""
 BROKEN_AFTER = 5
 """Permanent failures in a row, within the window, after which a connection is broken."""

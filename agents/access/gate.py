@@ -27,6 +27,6 @@ def approving(cursor: Any, people: Collection[int]) -> dict[int, Reach]:
         for id_, *rest in cursor.execute(HELD, {"people": list(narrowed)}).fetchall():
             held[id_].append(Held(*rest))
         found |= {
-            id_: reach_of(person, APPROVE, held[id_]) for id_, person in narrowed.items() if person.role != "auditor"
+            id_: reach_of(person, APPROVE, held[id_]) for id_, person in narrowed.items() if person.role != Role.AUDITOR
         }
     return found

@@ -13,13 +13,12 @@ from agents.registry import AgentNow, PlayNow, Snapshot, StepNow
 from agents.rules.binding import bind
 from agents.rules.boundaries import Decision
 from agents.rules.canonical import canonical_bytes, identity_hash
+from agents.rules.deadlines import deadlines
 from agents.unsubscribe import unsubscribe_url
 from approvals.questions import Question
 from audit.entries import Line
 
 ACTOR = "worker:loop"
-ASK_HOURS = 24
-"""How long a question waits before it expires."""
 
 
 class Heard(NamedTuple):
@@ -191,6 +190,7 @@ def _row(
 def _question(one: Handling, step: StepNow, row: ActionRow, payload: dict[str, Any]) -> Question:
     region, segment = one.now.regions[row.region], one.now.segments[row.segment]
     assert row.approval is not None
+    next_at, warn_at, expires_at = deadlines(region.calendar, one.at)
     return Question(
         row.approval,
         f"action:{row.id}",
@@ -223,11 +223,16 @@ def _question(one: Handling, step: StepNow, row: ActionRow, payload: dict[str, A
             target=row.target,
             play=f"{row.play}@{row.play_version}",
             clause=one.decision.clause,
+            needed=one.decision.approvers,
         ),
         one.agent.slug,
         region.code,
         segment.code,
         one.play.risk,
         one.at,
-        one.at + timedelta(hours=ASK_HOURS),
+        expires_at,
+        one.decision.approvers,
+        one.decision.editable,
+        warn_at,
+        next_at,
     )
