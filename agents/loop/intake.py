@@ -115,6 +115,10 @@ def understand(source: KnownSource, envelope: Envelope, *, at: datetime, id: UUI
         mapped.account = f"contact:{identity_hash(key, mapped.account).hex()}"
     if mapped.value is not None:
         mapped.fields["value"] = mapped.value
+    if mapped.currency:
+        mapped.fields["currency"] = mapped.currency
+    if mapped.time_zone:
+        mapped.fields["time_zone"] = mapped.time_zone
     return Row(
         id or new_id(),
         source,

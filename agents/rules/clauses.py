@@ -31,8 +31,7 @@ class Seen:
     def local(self) -> datetime | None:
         """The moment by the recipient's clock; None when the moment or the zone is not known."""
         if self._local is False:
-            at, zone = self.facts.at, time_zone(self.facts.zone)
-            self._local = at.astimezone(zone) if at is not None and at.tzinfo is not None and zone else None
+            self._local = _by_the_clock_of(self.facts.zone, self.facts.at)
         return self._local
 
     @property
@@ -41,6 +40,16 @@ class Seen:
         if self._activation is False:
             self._activation = expressions.activation(self.facts, self.local)
         return self._activation
+
+
+def _by_the_clock_of(name: str, at: datetime | None) -> datetime | None:
+    zone = time_zone(name)
+    if zone is None or at is None or at.tzinfo is None:
+        return None
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return None
 
 
 Test = Callable[[Seen], bool | None]
@@ -119,7 +128,7 @@ class Clause:
 
     def _worth(self, seen: Seen) -> bool | None:
         value = seen.facts.value
-        if value is None or seen.facts.currency != self.currency:
+        if value is None or value != value or seen.facts.currency != self.currency:
             return None
         return (
             (self.min_value is None or value >= self.min_value)

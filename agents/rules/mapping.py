@@ -1,8 +1,9 @@
 """From a payload as it was received to the facts Signalbox works with.
 
-A mapping is plain JSON. Each of `id, type, time, account, account_name, person, email, region, segment, value` is an
-expression: a path, {"join": [paths]} (parts joined with a space), or a list of those of which the first that finds
-something wins; null switches it off. Further: `fields` {name: expression} (extra named facts), `spread` [paths]
+A mapping is plain JSON. Each of `id, type, time, account, account_name, person, email, region, segment, value,
+currency, time_zone` is an expression: a path, {"join": [paths]} (parts joined with a space), or a list of those of
+which the first that finds something wins; null switches it off. `currency` is that of the value, `time_zone` the
+person's own (IANA). Further: `fields` {name: expression} (extra named facts), `spread` [paths]
 (objects whose plain members become facts under their own names), `region_map`/`segment_map` {what the payload says:
 code}, with "*" for anything else, and `segment_rules` [{"condition", "segment"}], in order, where none was found.
 Conditions there read the payload, and the named facts under `fields.`. What a mapping leaves out comes from the default
@@ -20,14 +21,19 @@ from agents.rules.codes import Codes
 from agents.rules.comparisons import as_number
 from agents.rules.conditions import Condition, compile_condition
 from agents.rules.errors import Fault, Faults
+from agents.rules.facts import as_currency, as_zone
 from agents.rules.mapping_defaults import DEFAULTS
 from agents.rules.paths import MISSING, PLAIN, Document, Getter, compile_path
 from agents.rules.scopes import UNASSIGNED
 from agents.rules.text import FREE_MAIL, as_email, as_label, tidy
 from agents.rules.times import parse_time
 
-EXPRESSIONS = ("id", "type", "time", "account", "account_name", "person", "email", "region", "segment", "value")
-STANDARD = frozenset((*EXPRESSIONS, "at", "payload", "fields"))
+EXPRESSIONS = (
+    *("id", "type", "time", "account", "account_name", "person", "email", "region", "segment"),
+    *("value", "currency", "time_zone"),
+)
+STANDARD = frozenset((*EXPRESSIONS, "at", "payload", "fields")) - {"currency", "time_zone"}
+"""Names that are never those of facts besides. The two that came later may be: then they are read there."""
 MAX_ID = 512
 MAX_FACTS = 60
 MAX_FACT_TEXT = 2000
@@ -50,6 +56,8 @@ class Mapped:
     region: str | None = None
     segment: str | None = None
     value: float | None = None
+    currency: str = ""
+    time_zone: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -65,6 +73,7 @@ class CompiledMapping:
         self._id, self._type, self._time = get["id"], get["type"], get["time"]
         self._account, self._account_name = get["account"], get["account_name"]
         self._person, self._email, self._value = get["person"], get["email"], get["value"]
+        self._currency, self._time_zone = get["currency"], get["time_zone"]
         self._region, self._segment = get["region"], get["segment"]
         self._regions, self._segments = regions, segments
         self._fields = _fields(spec.get("fields") or {}, faults)
@@ -122,6 +131,9 @@ class CompiledMapping:
             mapped.value = as_number(found)
             if mapped.value is None:
                 notes.append(f"The value {str(found)[:40]!r} is not a number and was left out.")
+            else:
+                mapped.currency = as_currency(self._currency(envelope))
+        mapped.time_zone = as_zone(self._time_zone(envelope))
         return mapped
 
     def _who(self, envelope: Document, mapped: Mapped) -> None:

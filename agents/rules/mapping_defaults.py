@@ -22,6 +22,8 @@ JSON: Spec = {
     "region": ["region", "country", "properties.region"],
     "segment": ["segment", "properties.segment"],
     "value": ["value", "properties.value"],
+    "currency": ["currency", "properties.currency"],
+    "time_zone": ["time_zone", "timezone", "properties.time_zone", "properties.timezone"],
     "spread": ["properties", "@"],
 }
 
@@ -65,6 +67,8 @@ SEGMENT: Spec = {
     ],
     "segment": ["context.traits.segment", "traits.segment", "properties.segment"],
     "value": ["properties.value", "properties.revenue", "properties.total"],
+    "currency": "properties.currency",
+    "time_zone": ["context.timezone", "traits.timezone"],
     "spread": ["properties", "traits", "context.traits"],
 }
 
@@ -79,6 +83,8 @@ CLOUDEVENTS: Spec = {
     "region": ["data.region", "data.country"],
     "segment": "data.segment",
     "value": "data.value",
+    "currency": "data.currency",
+    "time_zone": ["data.time_zone", "data.timezone"],
     "spread": ["data"],
 }
 

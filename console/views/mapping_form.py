@@ -23,6 +23,8 @@ PARTS = {
     "region": ("Region", "Where the customer is."),
     "segment": ("Segment", "Which kind of customer."),
     "value": ("Value", "A number: money, seats, …"),
+    "currency": ("Currency", "Of the value: EUR. Without one, the region's."),
+    "time_zone": ("Time zone", "The person's own: Europe/Berlin. Without one, the region's."),
 }
 TESTS = {"exists": "is known", **{op: phrase for op, (_, phrase) in OPS.items()}}
 SPARE_RULES = 2

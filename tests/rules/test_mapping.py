@@ -266,3 +266,13 @@ def test_no_payload_raises_and_all_text_is_fit_to_store(envelope):
         for text in texts:
             assert text is None or text.isprintable()
         assert bool(found.external_id) or found.problems
+
+
+def test_a_value_has_a_currency_and_a_person_a_time_zone():
+    def found(**event):
+        read = mapped({}, {"id": "1", "account": "acme", **event})
+        return read.value, read.currency, read.time_zone, read.fields.get("currency")
+
+    assert found(value="12.5", currency=" usd ", timezone="Asia/Tokyo") == (12.5, "USD", "Asia/Tokyo", "usd")
+    assert found(value=3, properties={"currency": "Euro", "time_zone": "Mars/Olympus"}) == (3, "", "", "Euro")
+    assert found(currency="EUR") == (None, "", "", "EUR")
