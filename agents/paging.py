@@ -178,7 +178,7 @@ def _tell(incident: Incident, person: Person, following: Person | None, *, anew:
         page_mail(incident, person, following=following).send()
     except Exception as failure:
         log.exception("a page could not be sent")
-        error, kind = f"{type(failure).__name__}: {failure}"[:300], _kind(failure)
+        error, kind = f"{type(failure).__name__}: {failure}"[:300], kind_of(failure)
     with transaction.atomic():
         Page.objects.create(incident=incident, person=person, sent_at=timezone.now(), error=error)
         record(_line("incident.paged", incident, "worker:paging", person=person.actor, error=kind))
@@ -187,7 +187,7 @@ def _tell(incident: Incident, person: Person, following: Person | None, *, anew:
     return 1
 
 
-def _kind(failure: Exception) -> str:
+def kind_of(failure: Exception) -> str:
     """The failure's class and SMTP codes: its text may hold addresses."""
     codes: set[int] = set()
     if isinstance(failure, SMTPRecipientsRefused):

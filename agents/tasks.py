@@ -18,7 +18,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
-from agents import watchdog
+from agents import telling, watchdog
 from agents.changes.proposal import put_due_live
 from agents.loop.act import Drain
 from agents.loop.hot import hot
@@ -138,6 +138,12 @@ def sweep() -> None:
 def page() -> None:
     """Tell whoever is next of each incident that nobody took."""
     watchdog.page()
+
+
+@shared_task(name="agents.tasks.tell")
+def tell() -> None:
+    """Mail people what waits for them."""
+    telling.tell_due()
 
 
 @shared_task(name="agents.tasks.publish")

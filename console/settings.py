@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "console.middleware.SecondStepFirst",
     "axes.middleware.AxesMiddleware",
     "console.middleware.NotThisWayMiddleware",
     "console.middleware.NoNulMiddleware",
@@ -230,6 +231,7 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.sweep": {"queue": "sweep"},
     "agents.tasks.publish": {"queue": "sweep"},
     "agents.tasks.page": {"queue": "paging"},
+    "agents.tasks.tell": {"queue": "telling"},
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SERIALIZER = "json"
@@ -243,6 +245,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "agents.tasks.sweep", "schedule": 5.0, "options": {"expires": 10}},
     "page": {"task": "agents.tasks.page", "schedule": 15.0, "options": {"expires": 30}},
+    "tell": {"task": "agents.tasks.tell", "schedule": 15.0, "options": {"expires": 30}},
     "publish": {"task": "agents.tasks.publish", "schedule": 10.0, "options": {"expires": 20}},
     "housekeep": {"task": "agents.tasks.housekeep", "schedule": crontab(minute=7)},
 }

@@ -127,7 +127,9 @@ class Workspace:
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.redis_url)
 
-    def worker(self, *, queues: str = "loop,sweep,paging", concurrency: int = 2, env: dict[str, str] | None = None):
+    def worker(
+        self, *, queues: str = "loop,sweep,paging,telling", concurrency: int = 2, env: dict[str, str] | None = None
+    ):
         """Start a Celery prefork worker and wait until it consumes."""
         argv = [sys.executable, "-m", "celery", "-A", "console", "worker", "--loglevel", "INFO", "--without-gossip"]
         argv += ["--without-mingle", "-Q", queues, "-c", str(concurrency), "-n", f"w{time.monotonic_ns()}@%h"]

@@ -35,6 +35,9 @@ class Told(models.Model):
         QUERIED = "queried", "You are asked something about it"
         REPLIED = "replied", "Your question was answered"
         ESCALATED = "escalated", "Nobody answered: it is yours now"
+        ANEW = "anew", "It changed, and is asked anew"
+        WITHDRAWN = "withdrawn", "It is no longer asked"
+        PLANTED = "planted", "It was planted"
 
     notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="lines")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="told_of")

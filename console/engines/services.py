@@ -28,7 +28,7 @@ def services(*, root: Path, var: Path, env: Mapping[str, str], workers: int, dem
     first = [
         program("web", "-m", "gunicorn", "-c", "console/gunicorn.py", SIGNALBOX_DATABASE_POOL="16"),
         worker("worker", "loop", workers),
-        worker("keeper", "sweep,paging", 2),
+        worker("keeper", "sweep,paging,telling", 3),
         program("beat", "-m", "celery", "-A", "console", "beat", "--loglevel", "WARNING", "--pidfile="),
     ]
     if demo:
