@@ -11,7 +11,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from console import logs
+from console import logs, sign_in_rules
 from console.views import page
 
 USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}")
@@ -56,6 +56,27 @@ class SignInFirst(LoginRequiredMiddleware):
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view_func)
         return redirect_to_login(page.form_page(request), self.get_login_url(view_func))
+
+
+class SecondStepFirst:
+    """Send those whose role needs a second step, and who have none, to set one up before anything else opens."""
+
+    OPEN = ("sign-out", "confirm", "security", "second-step-app", "recovery-codes", "passkey-new", "password", "session-end")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Nothing for strangers, for addresses that need no sign-in, and for what setting one up takes."""
+        if not request.user.is_authenticated or not getattr(view, "login_required", True):
+            return None
+        match = request.resolver_match
+        if (match and match.url_name in self.OPEN) or not sign_in_rules.is_missing(request):
+            return None
+        return page.redirect(request, "security")
 
 
 class NotThisWayMiddleware:

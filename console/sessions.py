@@ -52,11 +52,6 @@ def end_all(person: Person, *, actor: str, why: str = "") -> None:
         security.note("person.signed_out_everywhere", one, actor=actor, **({"why": why} if why else {}))
 
 
-def needs_second_step(person: Person) -> bool:
-    """Whether an admin asks a second step of this person's role."""
-    return False
-
-
 def browser(user_agent: str) -> str:
     """A user agent in words: "Chrome on Windows". What is not known is called "A browser"."""
     names = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}

@@ -5,7 +5,7 @@ allauth asks for some by names of its own; they are the same pages.
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import confirm, me, second_step, security, sign_in
+from console.views import confirm, me, person_sign_in, second_step, security, sign_in, tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in", sign_in.SignIn.as_view(), name="sign-in"),
@@ -26,4 +26,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/sign-in/passkey", security.add_passkey, name="passkey-new"),
     path("settings/sign-in/steps/<int:pk>/remove", security.remove_step, name="second-step-remove"),
     path("settings/sign-in/sessions/end", security.end_session, name="session-end"),
+    path("settings/tokens", tokens.mine, name="tokens"),
+    path("settings/tokens/new", tokens.new, name="token-new"),
+    path("settings/tokens/<int:pk>/revoke", tokens.revoke, name="token-revoke"),
+    path("people/sign-in", person_sign_in.rules, name="sign-in-rules"),
+    path("people/<int:pk>/sign-in", person_sign_in.person, name="person-sign-in"),
+    path("people/<int:pk>/sign-in/reset", person_sign_in.reset, name="person-steps-reset"),
+    path("people/<int:pk>/sign-in/out", person_sign_in.sign_out, name="person-sign-out"),
+    path("people/<int:pk>/tokens/<int:token>/revoke", person_sign_in.revoke, name="person-token-revoke"),
 ]

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from agents import sealed
-from console import oidc, passkeys, second_step, security, sessions, step_up
+from console import oidc, passkeys, second_step, security, sessions, sign_in_rules, step_up
 from console.views import page
 from console.views.page import signed_in
 
@@ -37,7 +37,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "sessions": sessions.of(person, request),
         "possible": passkeys.possible(request),
         "provider": oidc.provider_name() if oidc.is_linked(person) else "",
-        "needed": sessions.needs_second_step(person),
+        "needed": sign_in_rules.asks(person),
     }
     return page.render(request, "me/security.html", context)
 
