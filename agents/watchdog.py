@@ -205,6 +205,7 @@ def _lift_pauses() -> None:
 
 
 def _expire() -> None:
+    questions.escalate_due(actor=ACTOR)
     questions.expire_due(actor=ACTOR)
 
 

@@ -119,6 +119,9 @@ class Connector(Protocol):
 
     def __init__(self, config: Mapping[str, Any], secrets: Mapping[str, Any], *, allow: AddressRules) -> None: ...
 
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """Raises BadPayload where `send` would send nothing of such a payload. No I/O."""
+
     async def send(self, out: Outgoing) -> Answer:
         """Make the attempt, by I1's table."""
 

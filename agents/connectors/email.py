@@ -88,6 +88,10 @@ class EmailConnector:
         self.timeout = values["timeout"]
         self.slots = slots_for(idempotent=self.idempotent, lookup_after=self.lookup_after)
 
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """See Connector.check."""
+        compose(payload, action_id=UUID(int=0), sender=self._sender)
+
     async def send(self, out: Outgoing) -> Answer:
         """See Connector.send. Until the body is written nothing has taken effect; after it only the reply tells."""
         started = time.perf_counter()

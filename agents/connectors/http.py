@@ -102,14 +102,19 @@ class HttpConnector:
         self.timeout = self._settings.timeout
         self.slots = slots_for(idempotent=self.idempotent, lookup_after=self.lookup_after)
 
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """See Connector.check."""
+        self._request(payload)
+
+    def _request(self, payload: Mapping[str, Any]) -> Request:
+        settings = self._settings
+        return compose(payload, place=settings.place, url=self._url, method=settings.method, headers=settings.headers)
+
     async def send(self, out: Outgoing) -> Answer:
         """See Connector.send."""
         started = time.perf_counter()
-        settings = self._settings
         try:
-            request = compose(
-                out.payload, place=settings.place, url=self._url, method=settings.method, headers=settings.headers
-            )
+            request = self._request(out.payload)
         except BadPayload as fault:
             return _answer(started, Verdict.FAILED, f"nothing was sent: {self._redact.text(str(fault))}")
         request.headers["Idempotency-Key"] = str(out.action_id)

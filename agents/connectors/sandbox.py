@@ -51,6 +51,11 @@ class SandboxConnector:
         self.timeout = self._delay + 5
         self.slots = slots_for(idempotent=self.idempotent, lookup_after=self.lookup_after)
 
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """See Connector.check."""
+        if not payload.keys() & {"text", "json", "undo"}:
+            raise BadPayload("a sandbox step has a text or json")
+
     async def send(self, out: Outgoing) -> Answer:
         """See Connector.send. Which actions fail follows from their ids alone."""
         started = time.perf_counter()
@@ -67,8 +72,10 @@ class SandboxConnector:
     def _outcome(self, out: Outgoing) -> tuple[Verdict, str, dict[str, Any]]:
         if boottime() > out.permit_until:
             return Verdict.EXPIRED, "the permit had passed before anything was written", {}
-        if not out.payload.keys() & {"text", "json", "undo"}:
-            return Verdict.FAILED, "nothing was sent: a sandbox step has a text or json", {}
+        try:
+            self.check(out.payload)
+        except BadPayload as fault:
+            return Verdict.FAILED, f"nothing was sent: {fault}", {}
         if self._fail_percent and _percentile(out.action_id) < self._fail_percent:
             return Verdict.FAILED, "sandbox: made to fail", {"sandbox": True}
         return Verdict.DELIVERED, "sandbox: nothing left Signalbox", {"sandbox": True, "message": out.payload}

@@ -5,8 +5,16 @@ What each does to its action stands with it in one transaction, under the lock o
 """
 
 from agents.questions.answers import UNDO_SECONDS, approve, reject, take_back
+from agents.questions.bulk import Bulk, approve_many
 from agents.questions.common import is_frozen
-from agents.questions.due import expire_due
+from agents.questions.due import escalate_due, expire_due
+from agents.questions.edits import edit_and_approve
+from agents.questions.handing import candidates, hand_to
+from agents.questions.talk import ask, for_inbox, reply, snooze, snoozed_by, unsnooze
 from approvals.questions import TAKEN_BACK, Stale
 
-__all__ = ["TAKEN_BACK", "UNDO_SECONDS", "Stale", "approve", "expire_due", "is_frozen", "reject", "take_back"]
+__all__ = [
+    "TAKEN_BACK", "UNDO_SECONDS", "Bulk", "Stale", "approve", "approve_many", "ask", "candidates", "edit_and_approve",
+    "escalate_due", "expire_due", "for_inbox", "hand_to", "is_frozen", "reject", "reply", "snooze", "snoozed_by",
+    "take_back", "unsnooze",
+]  # fmt: skip

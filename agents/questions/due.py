@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from agents import access
+from agents.absence import stand_in
 from agents.deadlines import FROZEN
+from agents.models import Agent, Region
+from agents.rules.deadlines import halfway
+from agents.rules.working_hours import compile_calendar
 from approvals import questions
-from approvals.models import Approval
+from approvals.models import Approval, Call, Person
+from approvals.models.approval import Step
 from audit.entries import Line, record
 
 BATCH = 500
@@ -17,6 +24,7 @@ DUE = f"""
 SELECT p.id FROM approvals_approval p WHERE p.state = 'waiting' AND p.expires_at <= %s AND NOT {FROZEN}
 ORDER BY p.expires_at LIMIT %s FOR UPDATE OF p SKIP LOCKED
 """  # noqa: S608
+NEXT = DUE.replace("p.expires_at", "p.next_at")
 CLOSE = """
 UPDATE agents_action a SET state = 'expired', why = 'Nobody answered in time.', permitted_by = %s,
     settled_at = clock_timestamp()
@@ -44,6 +52,83 @@ def _expire(at: datetime, actor: str) -> int:
         actions = {f"action:{id_}": (run, account) for id_, run, account in cursor.fetchall()}
     _record(due, actions, actor)
     return len(due)
+
+
+def escalate_due(*, actor: str) -> int:
+    """
+    Pass on what nobody answered, but for what lies in a pause: first to the agent's deputy, then to its owner, each
+    through whoever stands in for them, and past whoever may not answer it. They see it first and are told; others who
+    may can still answer. How many questions moved a step.
+    """
+    count = 0
+    while True:
+        with transaction.atomic():
+            moved = _escalate(timezone.now(), actor)
+        count += moved
+        if moved < BATCH:
+            return count
+
+
+def _escalate(at: datetime, actor: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT, [at, BATCH])
+        due = Approval.objects.filter(pk__in=[row[0] for row in cursor.fetchall()]).order_by("pk")
+    agents = {
+        agent.slug: agent
+        for agent in Agent.objects.filter(slug__in={one.agent for one in due}).select_related(
+            "deputy__delegate", "owner__delegate"
+        )
+    }
+    calendars = {
+        region.code: compile_calendar(region.time_zone, region.working_hours) for region in Region.objects.all()
+    }
+    eligible: dict[int, set[UUID]] = {}
+    calls, lines = [], []
+    for approval in due:
+        step, whom = _next(approval, agents.get(approval.agent), eligible, [one.pk for one in due], at)
+        approval.step = step
+        calendar = calendars.get(approval.region) or compile_calendar("UTC", {})
+        approval.next_at = None if step == Step.OWNER else halfway(calendar, at, approval.expires_at)
+        if whom is not None:
+            approval.assigned_to = whom
+            calls.append(Call(approval=approval, person=whom, kind=Call.Kind.ESCALATED, at=at))
+            lines.append(_line("escalated", approval, actor, to=whom.actor, **{"as": Step(step).name.lower()}))
+    Approval.objects.bulk_update(due, ["step", "next_at", "assigned_to"], batch_size=BATCH)
+    Call.objects.bulk_create(calls)
+    record(*lines)
+    return len(due)
+
+
+def _next(
+    approval: Approval, agent: Agent | None, eligible: dict[int, set[UUID]], due: list[UUID], at: datetime
+) -> tuple[int, Person | None]:
+    """Whose turn it is: the step reached, and the person, or nobody where nobody further may answer."""
+    if agent is None:
+        return Step.OWNER, None
+    for step, person in ((Step.DEPUTY, agent.deputy), (Step.OWNER, agent.owner)):
+        if step <= approval.step or person is None:
+            continue
+        whom = stand_in(person, at)
+        if whom is None or whom.pk == approval.assigned_to_id:
+            continue
+        if whom.pk not in eligible:
+            eligible[whom.pk] = set(access.waiting_for(whom).filter(pk__in=due).values_list("pk", flat=True))
+        if approval.pk in eligible[whom.pk]:
+            return step, whom
+    return Step.OWNER, None
+
+
+def _line(verb: str, approval: Approval, actor: str, **detail: Any) -> Line:
+    subject = f"approval:{approval.pk}" if approval.planted else approval.subject
+    return Line(
+        f"action.{verb}",
+        subject,
+        actor,
+        agent=approval.agent,
+        region=approval.region,
+        segment=approval.segment,
+        detail={"approval": str(approval.pk), **detail},
+    )
 
 
 def _record(due: Sequence[Approval], actions: dict[str, tuple[UUID, str]], actor: str) -> None:
