@@ -16,6 +16,8 @@ USUAL, MOST = 1_200, 12_000
 """How many of the newest runs are looked at: usually, and at most."""
 SIZES = (USUAL, 5_000, MOST)
 EXAMPLES = 3
+UNTOLD = "is not known, so it counts as fitting"
+"""How a decision ends whose clause fitted since something could not be told."""
 VERDICTS = ("alone", "ask", "never")
 
 
@@ -29,13 +31,14 @@ class Example(NamedTuple):
 
 @dataclass(slots=True)
 class Shift:
-    """Runs that one clause decided before and another, or the same with another verdict, would have."""
+    """Runs that one clause decided before and another would have; `untold`: what that asks for is not known."""
 
     before: str
     after: str
     clause_before: str
     clause_after: str
     runs: int = 0
+    untold: int = 0
     examples: list[Example] = field(default_factory=list)
 
 
@@ -102,6 +105,7 @@ def replay(agent: int, before: Policy | None, after: Policy, *, size: int = USUA
         if shift is None:
             shift = shifts[key] = Shift(*key)
         shift.runs += 1
+        shift.untold += other.why.endswith(UNTOLD)
         if len(shift.examples) < EXAMPLES:
             shift.examples.append(Example(run.run, facts.account, facts.at))
     for (one_says, other_says), count in fresh.items():

@@ -52,6 +52,7 @@ PLACES = (
 )
 ADMIN_PLACES = (
     Place("agents", "Agents", "bot", "g"),
+    Place("proposals", "Proposals", "file-check", "b", MAKERS),
     Place("plays", "Plays", "list-checks", "l"),
     Place("connections", "Connections", "plug", "c"),
     Place("sources", "Sources", "webhook", "o", MAKERS, whole=True),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.views import agent_edit, agents, failed, home, policy_edit, routes, run, runs
+from console.views import agent_edit, agents, failed, home, policy_edit, policy_review, proposals, routes, run, runs
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,7 +16,12 @@ urlpatterns = [
     path("agents/<slug:slug>/stage", agent_edit.stage, name="agent-stage"),
     path("agents/<slug:slug>/routes", routes.routes, name="agent-routes"),
     path("agents/<slug:slug>/policy", policy_edit.edit, name="agent-policy"),
+    path("agents/<slug:slug>/policy/review", policy_review.review, name="agent-policy-review"),
     path("agents/<slug:slug>/policy/<int:number>", policy_edit.version, name="agent-policy-version"),
+    path("agents/<slug:slug>/policy/<int:number>/confirm", policy_review.confirm, name="agent-policy-confirm"),
+    path("proposals", proposals.proposals, name="proposals"),
+    path("proposals/<int:pk>", proposals.proposal, name="proposal"),
+    path("proposals/<int:pk>/decide", proposals.decide, name="proposal-decide"),
     path("failed", failed.failed, name="failed"),
     path("failed/act", failed.act, name="failed-act"),
     path("failed/again", failed.every, name="failed-every"),

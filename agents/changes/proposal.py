@@ -125,6 +125,12 @@ def cancel(pk: int, *, person: Person, why: str = "") -> PolicyProposal:
     return _close(pk, person, State.CANCELLED, "policy.cancelled", why)
 
 
+def open_proposal(agent: Agent) -> PolicyProposal | None:
+    """What waits for a second person or for its time, with its people; None."""
+    open_ = PolicyProposal.objects.filter(agent=agent, state__in=PolicyProposal.OPEN)
+    return open_.select_related("proposed_by", "decided_by").first()
+
+
 def put_due_live(now: datetime | None = None) -> int:
     """Put live what is set for a moment that has come, each by itself, checked again; how many went live."""
     due = PolicyProposal.objects.filter(state=State.SCHEDULED, go_live_at__lte=now or timezone.now())

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agents import access
 from agents.changes.agent import NEXT
+from agents.changes.proposal import open_proposal
 from agents.figures import lately, waiting
 from agents.health import health
 from agents.models import Action, Agent, Incident, Pause, Play, Policy, Stage
@@ -120,6 +121,7 @@ def _standing(request: HttpRequest, agent: Agent, measured: Results | None, play
         "back": [move for move in moves if not move["forward"]],
         "may_build": access.may(request.user, access.BUILD, agent),
         "may_publish": access.may(request.user, access.PUBLISH, agent),
+        "proposal": open_proposal(agent),
     }
 
 

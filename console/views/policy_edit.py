@@ -1,27 +1,31 @@
-"""Boundaries: a version as it stands, and the form that publishes the next one."""
+"""Boundaries: a version as it stands, and the form in which a person drafts the next one."""
 
-import json
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 
 from agents import access
-from agents.changes.policy import PublishedSince, compile_known, publish_policy
-from agents.models import Agent, Play, Policy, Region, Segment
+from agents.changes.draft import discard_draft, draft_of, keep_draft
+from agents.changes.policy import change_of
+from agents.models import Agent, Play, Policy, PolicyDraft, Region, Segment
+from agents.rules.boundaries import compile_policy
 from agents.rules.errors import Fault, SpecError
+from agents.rules.hours import DAYS
 from agents.rules.policy_specs import RISKS
+from agents.rules.presets import PRESETS
 from console.views import page
-from console.views.agent_edit import read_json, whole
 from console.views.agents import named
-from console.views.boundaries import COLUMNS, LIMITS, columns, differences, limits_of, names
-from console.views.form_rows import by_row, moved, read_rows
+from console.views.boundaries import COLUMNS, LIMITS, columns, differences, limits_of, loosened, names, words
+from console.views.form_rows import by_row
 from console.views.page import signed_in
+from console.views.policy_form import CURRENCIES, LOW, Form, as_other, blank, ever_used, form_of, read_form, spec_of
 
-CLAUSE = ("id", "say", "min_confidence", "below_confidence", "min_risk", "max_risk", "note")
-SCOPES = ("plays", "regions", "segments")
 VERSIONS = 50
+PLACES = frozenset(".".join(limit.path) for limit in LIMITS)
+RARE = ("min_confidence", "below_confidence", "min_risk", "max_risk", "reversible", "accounts", "people", "days",
+        "when", "approvers", "editable")  # fmt: skip
+"""Parts of a clause that are folded away until one is used."""
 
 
 def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
@@ -29,7 +33,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     agent = named(request, slug)
     versions = list(
         Policy.objects.filter(agent=agent, version__lte=number + VERSIONS)
-        .select_related("published_by")
+        .select_related("published_by", "confirmed_by")
         .order_by("-version")[: 2 * VERSIONS]
     )
     policy = next((one for one in versions if one.version == number), None)
@@ -37,6 +41,8 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         raise Http404
     before = next((one for one in versions if one.version < number), None)
     labels = names()
+    may_publish = access.may(request.user, access.PUBLISH, agent)
+    in_force = agent.policy_id == policy.pk
     context = {
         "agent": agent,
         "policy": policy,
@@ -45,154 +51,161 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "columns": columns(policy.spec, labels),
         "limits": limits_of(policy.spec),
         "differences": differences(before.spec if before else None, policy.spec, labels) if before else [],
-        "in_force": agent.policy_id == policy.pk,
-        "may_publish": access.may(request.user, access.PUBLISH, agent),
+        "in_force": in_force,
+        "may_publish": may_publish,
+        "may_confirm": may_publish and in_force and not policy.vouched and policy.published_by != request.user,
     }
     return page.render(request, "agents/policy_version.html", context)
 
 
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    """Clauses and limits as rows, or as JSON (`?as=json`); `?from=2` starts from an older version, for a rollback."""
+    """
+    The person's draft, or else the version in force; `?from=2` starts from an older one, `?as=json` shows it as JSON.
+
+    Every POST keeps what was typed; "review" leads on, when it compiles, to what it would change.
+    """
     agent = named(request, slug)
     access.require(request.user, access.PUBLISH, agent)
-    raw = (request.POST.get("as") or request.GET.get("as")) == "json"
+    person = signed_in(request)
     do = request.POST.get("do", "")
-    origin = _origin(agent, request.GET.get("from", ""))
     faults: list[Fault] = []
-    shown: dict[str, Any] = _posted(request, do, agent, raw) if request.method == "POST" else _stored(agent, origin)
-    base = request.POST.get("base") or str(agent.policy.version if agent.policy else 0)
-    current = agent.policy.spec if agent.policy else None
-    scopes = _scopes()
-    labels = {code: name for _, _, choices in scopes for code, name in choices}
-    spec: dict[str, Any] | None = None
-    trouble = ""
+    if request.method == "POST":
+        if do == "discard":
+            discard_draft(agent, person=person)
+            messages.success(request, "Your draft is gone. These are the boundaries in force.")
+            return page.redirect(request, "agent-policy", slug)
+        form, faults = _posted(request, agent, do)
+        keep_draft(agent, form, person=person)
+    draft = draft_of(agent, person)
+    if request.method != "POST":
+        form = _stored(request, agent, draft)
+    known = Known()
+    spec, boundaries = None, None
     try:
-        spec = read_json(shown["spec_json"], "policy") if raw else _spec(shown, current or {})
-        compile_known(spec)
-        if do == "publish":
-            policy = publish_policy(
-                agent,
-                actor=signed_in(request).actor,
-                spec=spec,
-                reason=shown["reason"],
-                base=int(base) if base.isdecimal() else None,
-                person=signed_in(request),
-            )
-            messages.success(request, f"Version {policy.version} is in force.")
-            return page.redirect(request, "agent-policy-version", slug, policy.version)
+        spec = spec_of(form)
+        boundaries = compile_policy(spec, plays=known.plays, regions=known.regions, segments=known.segments)
     except SpecError as error:
-        faults, spec = error.faults, None
-    except ValidationError as error:
-        trouble = " ".join(error.messages)
-    except PublishedSince as error:
-        by = error.policy.published_by.name if error.policy.published_by else "Someone"
-        title = f"{by} published version {error.policy.version} meanwhile."
-        return page.trouble(request, status=409, title=title, text=f"“{error.policy.reason}” Look at it first.")
-    asked = do in ("publish", "show")
-    rows = by_row(faults, "clauses") if asked else {}
+        faults = [*faults, *error.faults]
+        spec = None
+    if do == "review" and spec is not None:
+        return page.redirect(request, "agent-policy-review", slug)
+    labels = known.labels
+    current = agent.policy.spec if agent.policy else None
+    asked = do in ("review", "as-rows", "as-json")
     context = {
-        **shown,
+        **_shown(form, faults, known, do=do),
         "agent": agent,
-        "raw": raw,
-        "base": base,
-        "origin": origin,
-        "next": _next_version(agent),
-        "faults": [f for f in faults if raw or not f.where.startswith("clauses[")] if asked else [],
-        "wrong": len(faults) if asked else 0,
-        "trouble": trouble,
-        "unsaid": do == "publish" and not shown["reason"],
-        "clauses": [{**row, "faults": rows.get(n, ())} for n, row in enumerate(shown.get("clauses", ()))],
-        "differences": differences(current, spec, labels) if spec is not None and current is not None else [],
-        "columns": columns(spec, labels) if spec is not None else [],
+        "draft": draft,
+        "asked": asked,
+        "wrong": len(faults),
         "has_current": current is not None,
-        "says": [(say, title) for say, (_, _, title) in COLUMNS.items()],
-        "risks": list(RISKS),
-        "scopes": scopes,
+        "differences": differences(current, spec, labels) if spec is not None else [],
+        "loosened": loosened(change_of(agent, boundaries), current, spec, labels) if spec and boundaries else [],
+        "presets": PRESETS,
     }
-    status = 422 if asked and (faults or trouble) else 200
+    status = 422 if asked and faults else 200
     return page.render(request, "agents/policy.html", context, fragment="editor", status=status)
 
 
-def _origin(agent: Agent, number: str) -> Policy | None:
-    if not number.isdecimal():
-        return None
-    return Policy.objects.filter(agent=agent, version=int(number)).first()
+def _posted(request: HttpRequest, agent: Agent, do: str) -> tuple[Form, list[Fault]]:
+    """What was posted, turned into JSON or rows, or into a preset, where a button says so."""
+    preset = next((one for one in PRESETS if do == f"preset-{one.key}"), None)
+    if preset is not None:
+        return form_of(preset.spec), []
+    form = read_form(request.POST, do, ever_used(agent), raw=request.POST.get("as") == "json")
+    if do == ("as-rows" if form["raw"] else "as-json"):
+        try:
+            return as_other(form), []
+        except SpecError as error:
+            return form, error.faults
+    return form, []
 
 
-def _next_version(agent: Agent) -> int:
-    last = Policy.objects.filter(agent=agent).order_by("-version").values_list("version", flat=True).first()
-    return (last or 0) + 1
-
-
-def _scopes() -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """What a clause may name: (field, label, choices)."""
-    return [
-        ("plays", "Plays", list(Play.objects.values_list("slug", "name"))),
-        ("regions", "Regions", list(Region.objects.values_list("code", "name"))),
-        ("segments", "Segments", list(Segment.objects.values_list("code", "name"))),
-    ]
-
-
-def _stored(agent: Agent, origin: Policy | None) -> dict[str, Any]:
+def _stored(request: HttpRequest, agent: Agent, draft: PolicyDraft | None) -> Form:
+    raw = request.GET.get("as") == "json"
+    number = request.GET.get("from", "")
+    origin = Policy.objects.filter(agent=agent, version=int(number)).first() if number.isdecimal() else None
+    if draft is not None and origin is None:
+        form: Form = draft.form
+        if raw and not form["raw"]:
+            form = as_other(form)
+        return form
     policy = origin or agent.policy
-    spec: dict[str, Any] = policy.spec if policy else {"clauses": [{"id": "c1", "say": "ask"}]}
-    limits: dict[str, Any] = spec.get("limits") or {}
-    flat = {**limits, **spec}
+    return form_of(policy.spec if policy else {"clauses": [{"id": "c1", "say": "ask"}]}, raw=raw)
+
+
+def _shown(form: Form, faults: list[Fault], known: "Known", *, do: str) -> dict[str, Any]:
+    """What the template needs of the form: each row with its words, faults, and whether it is open."""
+    if form["raw"]:
+        return {"raw": True, "spec_json": form["spec_json"], "faults": faults}
+    wrong, quiet_wrong = by_row(faults, "clauses"), by_row(faults, "quiet_hours")
+    added = len(form["clauses"]) - 1 if do == "add-clauses" else -1
+    rows = []
+    for n, row in enumerate(form["clauses"]):
+        full = {**blank(row["id"]), **row}
+        _, glyph, title = COLUMNS.get(full["say"], COLUMNS["ask"])
+        rows.append(
+            {
+                **full,
+                "title": title,
+                "look": COLUMNS.get(full["say"], COLUMNS["ask"])[0],
+                "glyph": glyph,
+                "words": "" if wrong.get(n) else _words(form, n, known.labels),
+                "faults": wrong.get(n, ()),
+                "open": n == added or bool(wrong.get(n)),
+                "rare": any(full[name] for name in RARE),
+                "when_faults": [fault for fault in wrong.get(n, ()) if fault.where.endswith(".when")],
+            }
+        )
     return {
-        "clauses": [
-            {name: "" if part.get(name) is None else str(part[name]) for name in CLAUSE}
-            | {name: part.get(name) or [] for name in SCOPES}
-            for part in spec.get("clauses") or ()
-        ],
-        "limits": [(key, label, unit, "" if flat.get(key) is None else flat[key]) for key, label, unit in LIMITS],
-        "reason": f"Back to version {origin.version}" if origin else "",
-        "spec_json": json.dumps(spec, indent=2, ensure_ascii=False),
+        "raw": False,
+        "clauses": rows,
+        "quiet": [{**row, "faults": quiet_wrong.get(n, ())} for n, row in enumerate(form["quiet"])],
+        "limits": [(*limit[1:], form["limits"].get(limit.key, ""), _at(faults, limit.path)) for limit in LIMITS],
+        "faults": [one for one in faults if "[" not in one.where and one.where not in PLACES],
+        "says": [(say, title) for say, (_, _, title) in COLUMNS.items()],
+        "risks": list(RISKS),
+        "scopes": known.choices,
+        "lows": list(LOW.items()),
+        "currencies": known.currencies(form),
+        "days": [(day, day.capitalize()) for day in DAYS],
     }
 
 
-def _posted(request: HttpRequest, do: str, agent: Agent, raw: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = {"reason": request.POST.get("reason", "").strip()}
-    if raw:
-        return {**shown, "spec_json": request.POST.get("spec_json", "")}
-    rows = read_rows(request.POST, "clauses", CLAUSE, SCOPES)
-    used = {row["id"] for row in rows} | _ever_used(agent)
-    fresh = next(f"c{n}" for n in range(1, 1000) if f"c{n}" not in used)
-    blank: dict[str, Any] = {**dict.fromkeys(CLAUSE, ""), "id": fresh, "say": "ask", **{name: [] for name in SCOPES}}
-    return {
-        **shown,
-        "clauses": moved(rows, do, "clauses", blank),
-        "limits": [(key, label, unit, request.POST.get(key, "").strip()) for key, label, unit in LIMITS],
-    }
-
-
-def _ever_used(agent: Agent) -> set[str]:
-    """Ids of the clauses of the newest versions, so that one id never comes to mean another clause."""
-    specs = Policy.objects.filter(agent=agent).order_by("-version").values_list("spec", flat=True)[:VERSIONS]
-    return {part.get("id", "") for spec in specs for part in spec.get("clauses") or ()}
-
-
-def _spec(shown: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
-    """The spec the rows stand for; what is empty is left out."""
-    clauses = []
-    for row in shown["clauses"]:
-        part: dict[str, Any] = {"id": row["id"], "say": row["say"]}
-        part |= {name: row[name] for name in SCOPES if row[name]}
-        part |= {name: whole(row[name]) for name in ("min_confidence", "below_confidence") if row[name]}
-        part |= {name: row[name] for name in ("min_risk", "max_risk", "note") if row[name]}
-        clauses.append(part)
-    given = {key: _number(value) for key, _, _, value in shown["limits"] if value not in ("", None)}
-    spec: dict[str, Any] = {"clauses": clauses}
-    limits = {key: given.pop(key) for key in ("hourly", "daily") if key in given}
-    return spec | ({"limits": limits} if limits or "limits" in current else {}) | given
-
-
-def _number(value: Any) -> Any:
-    text = str(value)
+def _words(form: Form, n: int, labels: dict[str, str]) -> str:
+    """The clause in a sentence; "" for one that can't be told yet."""
     try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
+        part = spec_of({**form, "clauses": [form["clauses"][n]], "quiet": [], "limits": {}})["clauses"][0]
+        return words(part, labels)
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def _at(faults: list[Fault], path: tuple[str, ...]) -> list[Fault]:
+    return [fault for fault in faults if fault.where == ".".join(path)]
+
+
+class Known:
+    """The plays, regions and segments that a clause may name, each read once."""
+
+    def __init__(self) -> None:
+        self.plays = dict(Play.objects.values_list("slug", "name"))
+        regions = list(Region.objects.values_list("code", "name", "currency"))
+        self.regions = {code: name for code, name, _ in regions}
+        self.segments = dict(Segment.objects.values_list("code", "name"))
+        self.labels: dict[str, str] = self.plays | self.regions | self.segments
+        self._currencies = {currency for _, _, currency in regions}
+
+    @property
+    def choices(self) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
+        """(field, label, what stands for any, choices)."""
+        return [
+            ("plays", "Plays", "any play", list(self.plays.items())),
+            ("regions", "Regions", "anywhere", list(self.regions.items())),
+            ("segments", "Segments", "anyone", list(self.segments.items())),
+        ]
+
+    def currencies(self, form: Form) -> list[str]:
+        """The usual ones, and those of regions and of the form."""
+        used = self._currencies | {row.get("currency") or "" for row in form["clauses"]}
+        return [*CURRENCIES, *sorted(used - {"", *CURRENCIES})]

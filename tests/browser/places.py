@@ -11,7 +11,8 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from agents import paging, pauses, questions
-from agents.models import Action, Agent, Connection, Incident, Play, Region, Run, Signal, Source
+from agents.changes.proposal import put_forward
+from agents.models import Action, Agent, Connection, Incident, Play, PolicyProposal, Region, Run, Signal, Source
 from agents.tasks import sweep
 from agents.unsubscribe import unsubscribe_url
 from approvals.models import Approval, Person
@@ -40,6 +41,8 @@ def furnish(url: str, password: str) -> dict[str, Person]:
     questions.approve(yes.pk, person=staff["admin"], binding=bytes(yes.binding))
     questions.reject(no.pk, person=staff["admin"], binding=bytes(no.binding), reason="bad-timing")
     agent, connection = Agent.objects.get(slug="inbound-intent"), Connection.objects.earliest("pk")
+    wider = {"clauses": [{"id": "any", "say": "alone"}]}
+    put_forward(agent, person=staff["admin"], spec=wider, reason="They answer well")
     paging.open_incident("failure_rate", "Two of the last ten actions failed", actor="worker:watchdog", agent=agent)
     taken = paging.open_incident("connection", "It refuses its key", actor="worker:watchdog", connection_=connection)
     paging.take(taken, person=staff["owner"])
@@ -65,6 +68,7 @@ def examples() -> dict[str, Callable[[], dict[str, Any]]]:
         ),
         "inbox": lambda: {"pk": Approval.objects.filter(state="waiting").earliest("expires_at").pk},
         "pauses": lambda: {"pk": pauses.Pause.objects.filter(lifted_at=None).earliest("pk").pk},
+        "proposals": lambda: {"pk": PolicyProposal.objects.latest("pk").pk},
         "incidents": lambda: {"pk": Incident.objects.earliest("pk").pk},
         "audit": lambda: {"pk": Entry.objects.latest("pk").pk},
         "signals": lambda: {"pk": Run.objects.latest("pk").signal_id},

@@ -1,7 +1,6 @@
 """An agent: made, bounded, tried out and moved on by form, each change with its entry."""
 
 import json
-import re
 from decimal import Decimal
 
 import pytest
@@ -9,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agents.changes.seen import token
-from agents.models import Agent, Metric, Policy, Route, Run
+from agents.models import Agent, Metric, Route, Run
 from audit.models import Entry
 from tests.deciding import SCORECARD, furnish
 
@@ -33,11 +32,6 @@ def criterion(n: int, **more: str) -> dict[str, str]:
     return {f"criteria-{n}-{name}": value for name, value in row.items()}
 
 
-def clause(n: int, **more: object) -> dict[str, object]:
-    row = {"row": "1", "id": f"c{n + 1}", "say": "alone"} | more
-    return {f"clauses-{n}-{name}": value for name, value in row.items()}
-
-
 def test_every_form_costs_little(world, client, alice):
     client.force_login(alice)
     for part in PARTS:
@@ -56,16 +50,6 @@ def test_all_that_is_wrong_with_a_scorecard_is_said_at_once(world, client, alice
         assert said in text
     world.agent.refresh_from_db()
     assert world.agent.scorecard == SCORECARD
-
-
-def test_a_version_without_a_reason_says_so_beside_it(world, client, alice):
-    client.force_login(alice)
-    answer = client.post("/agents/inbound-intent/policy", {**clause(0, min_confidence="150"), "do": "publish"})
-    text = answer.content.decode()
-    assert answer.status_code == 422
-    assert "Give 0 to 100" in text
-    assert re.search(r'name="reason"[^>]*aria-invalid="true"', text)
-    assert Policy.objects.filter(agent=world.agent).count() == 1
 
 
 def test_only_those_who_may_build_see_the_forms(world, client, alice, bob, charlie, person):
@@ -227,62 +211,6 @@ def test_trying_out_scores_what_came_in_and_changes_nothing(world, client, alice
     world.agent.refresh_from_db()
     assert world.agent.scorecard == SCORECARD
     assert not Run.objects.exists()
-
-
-def test_publishing_makes_the_next_version_and_says_what_changed(world, client, alice):
-    client.force_login(alice)
-    place = "/agents/inbound-intent/policy"
-    rows = {**clause(0, plays=["intro"], regions=["emea"], min_confidence="70"), "hourly": "20", "base": "1"}
-    assert client.post(place, {**rows, "do": "publish"}).status_code == 422
-    shown = client.post(place, {**rows, "do": "show"}).content.decode()
-    assert "Alone: Intro mail in EMEA, confidence 70 % or more" in shown
-    answer = client.post(place, {**rows, "do": "publish", "reason": "They answer well."})
-    assert answer["Location"] == "/agents/inbound-intent/policy/2"
-    world.agent.refresh_from_db()
-    assert world.agent.policy.version == 2
-    assert world.agent.policy.spec == {
-        "clauses": [{"id": "c1", "say": "alone", "plays": ["intro"], "regions": ["emea"], "min_confidence": 70}],
-        "limits": {"hourly": 20},
-    }
-    (entry,) = entries("policy.published")
-    assert (entry["subject"], entry["detail"]["why"]) == ("policy:inbound-intent@2", "They answer well.")
-    page = client.get("/agents/inbound-intent/policy/2").content.decode()
-    assert "They answer well." in page
-    assert "<del>Asks: Any play (every first mail)</del>" in page
-
-
-def test_of_two_who_publish_the_second_is_told_who_was_first(world, client, alice, person):
-    mia = person("Mia", role="ops")
-    client.force_login(mia)
-    rows = {**clause(0, say="never"), "base": "1", "do": "publish", "reason": "Stop."}
-    assert client.post("/agents/inbound-intent/policy", rows).status_code == 303
-    client.force_login(alice)
-    answer = client.post("/agents/inbound-intent/policy", {**rows, "clauses-0-say": "alone"})
-    assert answer.status_code == 409
-    assert "Mia published version 2 meanwhile." in answer.content.decode()
-    assert Policy.objects.count() == 2
-
-
-def test_rolling_back_publishes_the_old_spec_anew(world, client, alice):
-    first = world.agent.policy.spec
-    client.force_login(alice)
-    rows = {**clause(0, say="never"), "base": "1", "do": "publish", "reason": "Stop."}
-    client.post("/agents/inbound-intent/policy", rows)
-    text = client.get("/agents/inbound-intent/policy?from=1").content.decode()
-    assert 'value="Back to version 1"' in text
-    back = {**clause(0, id="mails-ask", say="ask", note="every first mail"), "base": "2", "do": "publish"}
-    client.post("/agents/inbound-intent/policy?from=1", {**back, "reason": "Back to version 1"})
-    world.agent.refresh_from_db()
-    assert (world.agent.policy.version, world.agent.policy.spec) == (3, first)
-
-
-def test_a_clause_that_names_what_is_not_there_is_refused(world, client, alice):
-    client.force_login(alice)
-    spec = json.dumps({"clauses": [{"id": "c1", "say": "alone", "regions": ["atlantis"]}]})
-    form = {"as": "json", "spec_json": spec, "do": "publish", "reason": "x", "base": "1"}
-    answer = client.post("/agents/inbound-intent/policy", form)
-    assert answer.status_code == 422
-    assert "There is no &#x27;atlantis&#x27;" in answer.content.decode()
 
 
 def test_routes_are_tried_out_then_kept_each_with_its_entry(world, client, alice):
