@@ -80,8 +80,8 @@ def _with_shared(person: Any, verb: str, on: Play | Source) -> bool:
 
 def _is_theirs(person: Any, verb: str, on: Any) -> bool:
     """Whether it is of an agent that is at hand and theirs: said without a statement."""
-    agent = getattr(on, "_state", None) and on._state.fields_cache.get("agent")
-    return bool(agent) and person.pk in (agent.owner_id, agent.deputy_id) and role_has(person, verb, own=True)
+    agent = on._state.fields_cache.get("agent") if hasattr(on, "_state") else None
+    return agent is not None and person.pk in (agent.owner_id, agent.deputy_id) and role_has(person, verb, own=True)
 
 
 def _within(reached: Reach, on: Any) -> bool:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from agents.access.roles import ANSWERABLE
 from agents.changes.seen import changed, check
 from agents.models import Agent, Play, Policy, Stage
 from agents.readiness import AT_WORK, Item, missing
@@ -56,7 +57,7 @@ def create_agent(
 ) -> Agent:
     """A new draft, its slug made of its name and never "new", where agents are made. ValidationError by field."""
     agent = Agent(name=name, job=job, owner=owner, deputy=deputy, built_by=built_by, slug=_slug(name))
-    _check_deputy(agent)
+    _check_people(owner=owner, deputy=deputy)
     agent.full_clean(exclude=("scorecard", "choices"))
     with transaction.atomic():
         agent.save()
@@ -70,10 +71,9 @@ def change_agent(agent: Agent, *, actor: str, seen: str = "", **details: Any) ->
         agent = _locked(agent)
         before = details_of(agent)
         check(seen, before, subject=f"agent:{agent.slug}")
+        _check_people(agent.deputy, deputy=details.get("deputy"))
         for name, value in details.items():
             setattr(agent, name, value)
-        if "deputy" in details:
-            _check_deputy(agent)
         agent.full_clean(exclude=("scorecard", "choices"))
         detail = changed(before, details_of(agent))
         if detail:
@@ -86,8 +86,7 @@ def hand_over(agent: Agent, *, actor: str, owner: Person, why: str) -> Agent:
     """Make `owner` accountable from now on; whoever was goes. A deputy who becomes owner is deputy no longer."""
     with transaction.atomic():
         agent = _locked(agent)
-        if not owner.is_active:
-            raise ValidationError({"owner": f"{owner.name} is no longer active: name someone who is."})
+        _check_people(owner=owner)
         before = {"owner": _who(agent.owner_id), "deputy": _who(agent.deputy_id)}
         agent.owner = owner
         if agent.deputy_id == owner.pk:
@@ -170,9 +169,19 @@ def _slug(name: str) -> str:
     return next(one for n in range(1, len(taken) + 2) if (one := slug if n == 1 else f"{slug}-{n}") not in taken)
 
 
-def _check_deputy(agent: Agent) -> None:
-    if agent.deputy is not None and not agent.deputy.is_active:
-        raise ValidationError({"deputy": f"{agent.deputy.name} is no longer active: name someone who is."})
+def _check_people(besides: Person | None = None, **people: Person | None) -> None:
+    """ValidationError, by `owner` or `deputy`, for whoever can't sign in, or whose role can't answer for agents, unless
+    they do already (`besides`)."""
+    wrong = {}
+    for name, person in people.items():
+        if person is not None and not person.is_active:
+            wrong[name] = f"{person.name} is no longer active: name someone who is."
+        elif person is not None and person != besides and person.role not in ANSWERABLE:
+            role = person.get_role_display().lower()
+            wrong[name] = f"{person.name} is {'an' if role[0] in 'aeo' else 'a'} {role}, who can't pause and publish: "
+            wrong[name] += "name an owner, ops manager or admin."
+    if wrong:
+        raise ValidationError(wrong)
 
 
 def _who(pk: int | None) -> str | None:

@@ -35,9 +35,9 @@ def give(
     expires_at: datetime | None = None,
 ) -> list[Grant]:
     """
-    Let `person` do these verbs on `on` and all beneath it, until `expires_at` (aware; None: until taken back).
+    Let `person` do exactly these verbs on `on` and all beneath it, until `expires_at` (aware; None: till taken back).
 
-    What they had of these verbs there is replaced, which is how a grant is extended or cut short. `by`: who gives it.
+    It replaces what they were granted there, which is how a grant is extended or changed. `by`: who gives it.
     ValidationError by field: verbs, why, expires_at, person. Locks the person's row.
     """
     noun, _ = kind_and_key(on)
@@ -46,6 +46,8 @@ def give(
     known = {one.codename: one for one in Permission.objects.filter(content_type=kind, codename__in=verbs)}
     with transaction.atomic():
         Person.objects.select_for_update().get(pk=person.pk)
+        there = Grant.objects.filter(user=person, content_type=kind, object_pk=str(on.pk))
+        there.exclude(permission__codename__in=verbs).delete()
         given = [
             Grant.objects.update_or_create(
                 user=person,
@@ -62,16 +64,12 @@ def give(
     return given
 
 
-def take_back(
-    person: Person, *, on: Thing, actor: str, verbs: Collection[str] | None = None, why: str = ""
-) -> list[str]:
-    """End what `person` was granted on `on` itself (of `verbs`, else all of it), at once; the verbs that ended."""
+def take_back(person: Person, *, on: Thing, actor: str, why: str = "") -> list[str]:
+    """End what `person` was granted on `on` itself, at once; the verbs that ended."""
     kind = ContentType.objects.get_for_model(on)
     with transaction.atomic():
         Person.objects.select_for_update().get(pk=person.pk)
         found = Grant.objects.filter(user=person, content_type=kind, object_pk=str(on.pk))
-        if verbs is not None:
-            found = found.filter(permission__codename__in=verbs)
         ended = sorted(found.values_list("permission__codename", flat=True))
         if ended:
             found.delete()

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from agents.access.roles import ANSWERABLE
 from agents.changes.seen import changed, check
 from agents.models import Agent, Stage
 from approvals.models import Person, Role
@@ -31,7 +32,7 @@ class StillOwns(Exception):
 
 def parts(person: Person) -> dict[str, Any]:
     """What `change_person` changes."""
-    return {name: getattr(person, name) for name in ("name", "email", "role", "time_zone")}
+    return {name: getattr(person, name) for name in ("name", "email", "role", "everywhere", "time_zone")}
 
 
 def owned(person: Person) -> list[Agent]:
@@ -41,20 +42,30 @@ def owned(person: Person) -> list[Agent]:
     )
 
 
-def create_person(*, actor: str, email: str, name: str, role: str, time_zone: str = "UTC") -> Person:
+def create_person(
+    *, actor: str, email: str, name: str, role: str, time_zone: str = "UTC", everywhere: bool = True
+) -> Person:
     """A new person, with a password that nobody knows until they set one. ValidationError by field."""
-    person = Person(email=Person.objects.normalize_email(email), name=name, role=role, time_zone=time_zone)
+    email = Person.objects.normalize_email(email)
+    person = Person(email=email, name=name, role=role, time_zone=time_zone, everywhere=everywhere)
     person.set_password(secrets.token_urlsafe(32))
     _check(person)
     with transaction.atomic():
         person.save()
-        record(Line("person.created", person.actor, actor, detail={"role": str(role)}))
+        record(
+            Line(
+                "person.created",
+                person.actor,
+                actor,
+                detail={"role": str(role), **({} if everywhere else {"everywhere": False})},
+            )
+        )
     return person
 
 
 def change_person(person: Person, *, actor: str, seen: str = "", **values: Any) -> Person:
-    """Change name, e-mail, role or time zone. ChangedSince; ValidationError by field, also for taking one's own role as
-    admin away, or the last one's."""
+    """Change name, e-mail, role and whether it holds everywhere, or time zone. ChangedSince; ValidationError by field,
+    also for taking one's own role as admin away, or the last one's."""
     with transaction.atomic():
         admins = _admins()
         one = Person.objects.select_for_update().get(pk=person.pk)
@@ -68,6 +79,8 @@ def change_person(person: Person, *, actor: str, seen: str = "", **values: Any) 
                 raise ValidationError({"role": "You can't take this from yourself: ask another admin."})
             if admins == {one.pk}:
                 raise ValidationError({"role": "Nobody else is an admin: make someone one first."})
+        if before["role"] != one.role and one.role not in ANSWERABLE and (agents := owned(one)):
+            raise ValidationError({"role": f"This role can't answer for agents. {StillOwns(one, agents)}"})
         after = parts(one)
         fields = sorted(name for name in after if after[name] != before[name])
         if fields:

@@ -41,14 +41,12 @@ from console.views.shown import changed_since
 CRITERION = ("key", "label", "kind", "weight", "field", "op", "value", "json")
 CHOICE = ("play", "min_score", "field", "op", "value", "json")
 TRIED = 20
-OWNERS = [role for role, verbs in access.GRANTS.items() if verbs >= {access.PAUSE, access.PUBLISH}]
-"""The roles that may answer for an agent: they can pause it and publish for it."""
 NOW = {stage: stage.label.lower() for stage in Stage} | {Stage.DRAFT: "a draft", Stage.SHADOW: "in shadow"}
 
 
 def able(besides: int | None = None) -> QuerySet[Person]:
     """Those whose role lets them answer for an agent, by name, and whoever does already (`besides`)."""
-    return Person.objects.filter(Q(role__in=OWNERS) | Q(pk=besides), is_active=True).order_by("name")
+    return Person.objects.filter(Q(role__in=access.ANSWERABLE) | Q(pk=besides), is_active=True).order_by("name")
 
 
 class AgentForm(forms.ModelForm):
@@ -101,7 +99,7 @@ class MetricForm(forms.ModelForm):
 def new(request: HttpRequest) -> HttpResponse:
     access.require(request.user, access.BUILD)
     person = signed_in(request)
-    form = AgentForm(request.POST or None, initial={"owner": person if person.role in OWNERS else None})
+    form = AgentForm(request.POST or None, initial={"owner": person if person.role in access.ANSWERABLE else None})
     if request.method == "POST" and form.is_valid():
         try:
             made = create_agent(actor=person.actor, built_by=person, **form.cleaned_data)

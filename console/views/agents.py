@@ -13,7 +13,7 @@ from agents.changes.agent import NEXT
 from agents.changes.proposal import open_proposal
 from agents.figures import lately, waiting
 from agents.health import health
-from agents.models import Action, Agent, Incident, Pause, Play, Policy, Stage
+from agents.models import Action, Agent, Incident, Pause, Play, Policy, Source, Stage
 from agents.models.action import State
 from agents.readiness import AT_WORK, readiness
 from agents.results import Results, first_month, track_record
@@ -120,6 +120,7 @@ def _standing(request: HttpRequest, agent: Agent, measured: Results | None, play
         "forward": [move for move in moves if move["forward"]],
         "back": [move for move in moves if not move["forward"]],
         "may_build": access.may(request.user, access.BUILD, agent),
+        "sees_all": access.may(request.user, access.SEE, Source),
         "may_publish": access.may(request.user, access.PUBLISH, agent),
         "proposal": open_proposal(agent),
     }

@@ -1,5 +1,7 @@
 """People: who they are, what they answer for, letting them in and closing their sign-in. For admins."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -15,6 +17,7 @@ from django.utils.http import urlsafe_base64_encode
 from django.views.decorators.http import require_POST
 
 from agents import access
+from agents.access.whom import effective, in_order
 from agents.changes import person as changes
 from agents.changes.seen import ChangedSince, token
 from agents.models import Agent
@@ -35,13 +38,37 @@ MEANS = {
 }
 
 
+HOLDS = (
+    ("everywhere", "Everywhere: for every agent, region and segment."),
+    ("granted", "Only where it is granted, on their own page."),
+)
+
+
 class PersonForm(forms.Form):
     name = forms.CharField(max_length=120)
     email = forms.EmailField(max_length=254, label="E-mail")
     role = forms.ChoiceField(
         choices=[(value, f"{label}: {MEANS[value]}") for value, label in Role.choices], widget=forms.RadioSelect
     )
+    holds = forms.ChoiceField(
+        required=False,
+        label="Where it holds",
+        choices=HOLDS,
+        widget=forms.RadioSelect,
+        help_text="On the agents they own or stand in for it always holds, and an admin’s role holds everywhere.",
+    )
     time_zone = forms.ChoiceField(label="Time zone", choices=zones())
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the form says, as `agents.changes.person` takes it; a valid form only."""
+        said = dict(self.cleaned_data)
+        holds = said.pop("holds")
+        return {**said, "everywhere": holds == "everywhere"} if holds else said
+
+
+def _initial(one: Person) -> dict[str, Any]:
+    return {**changes.parts(one), "holds": "everywhere" if one.everywhere else "granted"}
 
 
 def people(request: HttpRequest) -> HttpResponse:
@@ -51,7 +78,8 @@ def people(request: HttpRequest) -> HttpResponse:
         (one, owns.get(one.pk, []), deputises.get(one.pk, []))
         for one in sorted(Person.objects.all(), key=lambda one: (not one.is_active, one.name.casefold(), one.pk))
     ]
-    return page.render(request, "people/list.html", {"rows": rows})
+    roles = [(label, in_order(access.GRANTS[role]), MEANS[role]) for role, label in Role.choices]
+    return page.render(request, "people/list.html", {"rows": rows, "roles": roles})
 
 
 def _answers_for() -> tuple[dict[int, list[Agent]], dict[int, list[Agent]]]:
@@ -67,10 +95,13 @@ def _answers_for() -> tuple[dict[int, list[Agent]], dict[int, list[Agent]]]:
 
 def new(request: HttpRequest) -> HttpResponse:
     access.require(request.user, access.ADMINISTER)
-    form = PersonForm(request.POST or None, initial={"role": Role.REP, "time_zone": signed_in(request).time_zone})
+    form = PersonForm(
+        request.POST or None,
+        initial={"role": Role.REP, "holds": "everywhere", "time_zone": signed_in(request).time_zone},
+    )
     if request.method == "POST" and form.is_valid():
         try:
-            made = changes.create_person(actor=signed_in(request).actor, **form.cleaned_data)
+            made = changes.create_person(actor=signed_in(request).actor, **form.said)
         except ValidationError as error:
             _blame(form, error)
         else:
@@ -83,11 +114,11 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     """One person: what they are and answer for; a POST changes them."""
     access.require(request.user, access.ADMINISTER)
     one = get_object_or_404(Person, pk=pk)
-    form = PersonForm(request.POST if request.method == "POST" else None, initial=changes.parts(one))
+    form = PersonForm(request.POST if request.method == "POST" else None, initial=_initial(one))
     if request.method == "POST" and form.is_valid():
         try:
             seen = request.POST.get("seen", "")
-            changes.change_person(one, actor=signed_in(request).actor, seen=seen, **form.cleaned_data)
+            changes.change_person(one, actor=signed_in(request).actor, seen=seen, **form.said)
         except ChangedSince as error:
             return shown.changed_since(request, error)
         except ValidationError as error:
@@ -111,6 +142,8 @@ def _page(request: HttpRequest, one: Person, form: PersonForm, trouble: str = ""
         "seen": token(changes.parts(one)),
         "trouble": trouble,
         "oneself": one.pk == signed_in(request).pk,
+        "access": effective(one),
+        "answerable": one.role in access.ANSWERABLE,
     }
     return page.render(request, "people/form.html", context, status=422 if form.errors or trouble else 200)
 
@@ -128,9 +161,9 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         changes.close_person(one, actor=actor)
     except changes.StillOwns as error:
-        return _page(request, one, PersonForm(initial=changes.parts(one)), str(error))
+        return _page(request, one, PersonForm(initial=_initial(one)), str(error))
     except ValidationError as error:
-        return _page(request, one, PersonForm(initial=changes.parts(one)), " ".join(error.messages))
+        return _page(request, one, PersonForm(initial=_initial(one)), " ".join(error.messages))
     messages.success(request, f"{one.name} can no longer sign in. What they did stays in the record.")
     return page.redirect(request, "people")
 
