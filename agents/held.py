@@ -1,7 +1,6 @@
 """What pauses kept back: letting it go, in bulk with an entry for each action, and what became of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -93,7 +92,7 @@ def let_go(pause_id: int, *, actor: str) -> int:
     Each batch is a transaction of its own with an entry for every action. Two at once share the work.
     """
     went = 0
-    values = {"pause": pause_id, "why": f"pause:{pause_id}", "batch": BATCH}
+    values: dict[str, Any] = {"pause": pause_id, "why": f"pause:{pause_id}", "batch": BATCH}
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(LET_GO, values)
@@ -169,8 +168,8 @@ def fates(pause: Pause) -> Fates:
     """One statement, bounded by MOST."""
     with connection.cursor() as cursor:
         cursor.execute(FATES, {"pause": pause.pk, "most": MOST, "old": TOO_OLD})
-        row: Sequence[int] = cursor.fetchone()
-    return Fates(*row, capped=row[0] >= MOST)
+        row: tuple[Any, ...] = cursor.fetchone()
+    return replace(Fates(*row), capped=row[0] >= MOST)
 
 
 def _let_go(

@@ -3,8 +3,8 @@ Pauses: closing a section so that nothing in it passes the gate once the pause h
 once or in stages, and drilling it. What a pause closes, and the gate's side: `agents.sections`.
 
 Each change takes the section's one exclusive lock, waiting at most 3 s, then django.db.OperationalError is raised and
-nothing is changed. What follows it, letting held actions go and stopping clocks, happens after the commit, in batches
-that the sweeper finishes where a process dies (`agents.held`, `agents.frozen`).
+nothing is changed. Held actions are let go after the commit, in batches that the sweeper finishes where a process dies
+(`agents.held`).
 """
 
 import time
@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from agents import held, reach
+from agents import deadlines, held, reach
 from agents.models import Pause
 from agents.sections import Lock, Section, Standing, standing, take_shared
 from approvals.models import Person
@@ -57,7 +57,7 @@ def drill(section: Section, *, actor: str, person: Person | None = None, reason:
     return pause
 
 
-def stage(pause: Pause, *, share: int, actor: str, person: Person | None = None, why: str = "") -> bool:
+def stage(pause: Pause, *, share: int, actor: str, why: str = "") -> bool:
     """
     Let `share` per cent of its runs through, 0 to 99, and keep the rest: on, or back. False: it no longer stands.
 
@@ -75,13 +75,15 @@ def stage(pause: Pause, *, share: int, actor: str, person: Person | None = None,
         if share < now.share:
             changes |= {"closed_at": timezone.now(), "in_flight": _attempts(section), "quiet_at": None}
         Pause.objects.filter(pk=pause.pk).update(**changes)
+        if share > now.share:
+            deadlines.thaw(now, turns=(now.share, share))
         record(_line("pause.staged", pause, section, actor, share=share, before=now.share, why=why))
     pause.share = share
     held.let_go(pause.pk, actor=actor)
     return True
 
 
-def extend(pause: Pause, until: datetime | None, *, actor: str, person: Person | None = None, why: str = "") -> bool:
+def extend(pause: Pause, until: datetime | None, *, actor: str, why: str = "") -> bool:
     """Have it resume by itself at another time, or (None) only by hand. False: it no longer stands."""
     section = Section.of(pause)
     with transaction.atomic():
@@ -105,9 +107,11 @@ def lift(pause: Pause, *, actor: str, person: Person | None = None, why: str = "
     section = Section.of(pause)
     with transaction.atomic():
         _close(section)
-        lifted = Pause.objects.filter(pk=pause.pk, lifted_at=None).update(lifted_at=timezone.now(), lifted_by=person)
-        if not lifted:
+        now = Pause.objects.select_for_update().filter(pk=pause.pk, lifted_at=None).first()
+        if now is None:
             return False
+        Pause.objects.filter(pk=pause.pk).update(lifted_at=timezone.now(), lifted_by=person)
+        deadlines.thaw(now, turns=(now.share, 100))
         record(_line("pause.lifted", pause, section, actor, released=held.kept(pause.pk), why=why))
     held.let_go(pause.pk, actor=actor)
     return True

@@ -5,8 +5,12 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from console.api import errors
 from console.api.me import Me
+from console.api.pauses import Blast, One, Pauses
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me", Me.as_view(), name="api-me"),
+    path("pauses", Pauses.as_view(), name="api-pauses"),
+    path("pauses/blast", Blast.as_view(), name="api-pause-blast"),
+    path("pauses/<int:pk>", One.as_view(), name="api-pause"),
     re_path(r"^(?P<rest>.*)$", login_not_required(errors.not_here), name="api-not-here"),
 ]

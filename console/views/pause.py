@@ -127,10 +127,10 @@ def extend(request: HttpRequest, pk: int) -> HttpResponse:
     access.require(request.user, access.PAUSE, pause)
     form = UntilForm(request.POST)
     if not form.is_valid():
-        (said,) = form.errors["until_at"]
+        said = " ".join(map(str, form.errors["until_at"]))
         return page.trouble(request, status=422, title="Its end is where it was.", text=said)
     try:
-        moved = pauses.extend(pause, form.moment, actor=person.actor, person=person)
+        moved = pauses.extend(pause, form.moment, actor=person.actor)
     except OperationalError:
         return page.trouble(request, status=409, title="Its end is where it was.", text=BUSY)
     if not moved:
@@ -158,9 +158,11 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _open(request: HttpRequest, pause: Pause, share: int, stays: list[Any]) -> HttpResponse:
     person, why = signed_in(request), request.POST.get("why", "").strip()[:300]
-    by = {"actor": person.actor, "person": person, "why": why}
     try:
-        done = pauses.lift(pause, **by) if share == 100 else pauses.stage(pause, share=share, **by)
+        if share == 100:
+            done = pauses.lift(pause, actor=person.actor, person=person, why=why)
+        else:
+            done = pauses.stage(pause, share=share, actor=person.actor, why=why)
     except OperationalError:
         return page.trouble(request, status=409, title=f"{pause} is as it was.", text=BUSY)
     if not done:

@@ -89,7 +89,7 @@ def test_a_pause_commits_while_redis_is_away(box, hostile):
             until(lambda had=had: sum(box.received().values()) > had + 10, seconds=60, what="the loop at work")
             box.signal("valkey", signal.SIGSTOP)
             begun = time.monotonic()
-            send("/pauses/new", reason="Drill")
+            send("/pauses/new", reason="Freeze")
             ((closed,),) = yard.rows("SELECT clock_timestamp()")
             took.append(time.monotonic() - begun)
             time.sleep(1)

@@ -1,10 +1,11 @@
-"""HOSTILE 9: pauses at every level of scope under 48 claimers."""
+"""HOSTILE 9: pauses at every level of scope under 48 claimers, whole and staged, beside the throughput elsewhere."""
 
+import functools
 import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from agents import pauses
 from agents.loop.decide import decide
 from agents.loop.hot import hot
-from agents.models import Agent
+from agents.models import Agent, Connection, Play
 from tests import making
 from tests.hostile.conftest import Yard
 from tests.running import Process
@@ -22,7 +23,14 @@ from tests.running import Process
 CLAIMERS = 48
 REGIONS = ("emea/de", "emea/fr", "amer/us", "amer/br")
 SEGMENTS = ("enterprise", "mid-market")
-LEVELS = ("everything", "region", "segment", "agent", "region and segment")
+LEVELS = (
+    "everything", "region", "segment", "agent", "play", "connection", "region and segment", "agent and region",
+    "agent, region, segment, play and connection",
+)  # fmt: skip
+STAGES = ((50, 10), (10, 0), (50, 0))
+"""From a share of what goes back to a smaller one."""
+TURN = "('x' || right(run_id::text, 12))::bit(48)::bigint %% 100"
+"""As `agents.sections.turn`, in SQL."""
 SIZE = 640
 P99_SECONDS = 0.25
 SHARE = 0.9
@@ -60,12 +68,15 @@ def section(level: str) -> pauses.Section:
     region = making.region("emea") if "region" in level else None
     segment = making.segment("enterprise") if "segment" in level else None
     agent = Agent.objects.get(slug="agent-0") if "agent" in level else None
-    return pauses.Section(region=region, segment=segment, agent=agent)
+    play = Play.objects.get(slug="greet-0") if "play" in level else None
+    way = Connection.objects.get(slug="sandbox-0") if "connection" in level else None
+    return pauses.Section(region=region, segment=segment, agent=agent, play=play, connection=way)
 
 
-def gates(closed: pauses.Section) -> tuple[int, int]:
-    """How many gates were passed so far inside and outside of a section."""
+def gates(closed: pauses.Section, *, beyond: int = 0) -> tuple[int, int]:
+    """How many gates were passed so far inside and outside of a section; inside only runs `beyond` that share."""
     where, values = closed.where()
+    where = f"{where} AND {TURN} >= {beyond}"
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT coalesce(sum(tries) FILTER (WHERE {where}), 0), "
@@ -75,18 +86,18 @@ def gates(closed: pauses.Section) -> tuple[int, int]:
         return cursor.fetchone()
 
 
-def pause(closed: pauses.Section, actor: str) -> tuple[Any, float, int]:
+def pause(closed: pauses.Section, change: Callable[[], Any], *, beyond: int = 0) -> tuple[Any, float, int]:
     """
-    The pause, the seconds it took, and how many gates the section had seen.
+    The change of a pause, the seconds it took, and how many gates the section had seen.
 
     They are counted while the pause still holds its lock: a gate that commits after the pause is one more than that,
     however soon.
     """
     begun = time.perf_counter()
     with transaction.atomic():
-        made = pauses.set_pause(closed, reason="drill", actor=actor)
+        made = change()
         took = time.perf_counter() - begun
-        before, _ = gates(closed)
+        before, _ = gates(closed, beyond=beyond)
         begun = time.perf_counter()
     return made, took + time.perf_counter() - begun, before
 
@@ -104,7 +115,7 @@ def drill(yard: Yard, level: str, rounds: int, rng: random.Random, actor: str) -
             # No action passes the gate a thousand times but here, which leaves its row and index long.
             yard.sql.execute("VACUUM agents_action")
         with outside(closed, paused):
-            made, took, before = pause(closed, actor)
+            made, took, before = pause(closed, lambda: pauses.set_pause(closed, reason="drill", actor=actor))
             waits.append(took)
             time.sleep(rng.uniform(0.05, 0.1))
             after, _ = gates(closed)
@@ -113,8 +124,8 @@ def drill(yard: Yard, level: str, rounds: int, rng: random.Random, actor: str) -
         with outside(closed, free):
             time.sleep(rng.uniform(0.05, 0.1))
     p50, p99 = statistics.median(waits), sorted(waits)[int(len(waits) * 0.99)]
-    print(f"{level}: {rounds} pauses, {late} gates after the commit, p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms",
-          end="")  # fmt: skip
+    print(f"{rounds} pauses of {level}: {late} gates after the commit, ", end="")
+    print(f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms", end="")
     share = 1.0
     if level != "everything":
         alone = free[0] / free[1]
@@ -141,6 +152,36 @@ def test_nothing_passes_the_gate_once_a_pause_has_committed(yard, alice, hostile
         for level in LEVELS:
             found[level] = drill(yard, level, hostile.of(200), rng, alice.actor)
     assert {level: late for level, (late, _, _) in found.items()} == dict.fromkeys(LEVELS, 0)
+    print(f"{hostile.of(200) * len(LEVELS)} histories in all")
     if hostile.full:
         assert {level: p99 for level, (_, p99, _) in found.items() if p99 > P99_SECONDS} == {}
         assert {level: share for level, (_, _, share) in found.items() if share < SHARE} == {}
+
+
+@pytest.mark.usefixtures("line")
+def test_a_staged_pause_keeps_the_rest_and_back_is_at_once(yard, alice, hostile, rng):
+    """What is beyond the share passes no gate once the way back has committed; what is within goes on."""
+    rounds, closed = hostile.of(200), section("region")
+    late, waits = 0, list[float]()
+    with claimers(yard):
+        made = pauses.set_pause(closed, reason="drill", actor=alice.actor)
+        begun = gates(closed)[0]
+        for number in range(rounds):
+            if number % 20 == 0:
+                yard.sql.execute("VACUUM agents_action")
+            wide, narrow = STAGES[number % len(STAGES)]
+            pauses.stage(made, share=wide, actor=alice.actor)
+            time.sleep(rng.uniform(0.05, 0.1))
+            back = functools.partial(pauses.stage, made, share=narrow, actor=alice.actor)
+            _, took, before = pause(closed, back, beyond=narrow)
+            waits.append(took)
+            time.sleep(rng.uniform(0.02, 0.06))
+            late += gates(closed, beyond=narrow)[0] - before
+        within = gates(closed)[0] - begun
+    p99 = sorted(waits)[int(len(waits) * 0.99)]
+    print(f"{rounds} ways back from a stage: {late} gates beyond the share after the commit, "
+          f"{within} within, p99 {p99 * 1000:.0f} ms")  # fmt: skip
+    assert late == 0
+    assert within > 0
+    if hostile.full:
+        assert p99 <= P99_SECONDS

@@ -275,6 +275,35 @@ def test_the_command_line_pauses_and_resumes(world):
     assert Pause.objects.count() == 1
 
 
+def test_the_command_line_tells_drills_stages_and_puts_off(world):
+    def run(*argv, **options):
+        out = StringIO()
+        call_command(*argv, stdout=out, **options)
+        return out.getvalue()
+
+    world.ask(2, region="emea/de")
+    assert "2 questions would wait" in run("pause", region="emea", dry_run=True)
+    assert "nothing was paused. The lock took" in run("pause", everything=True, drill=True)
+    assert not Pause.objects.filter(is_drill=False).exists()
+    with pytest.raises(CommandError, match="Say why"):
+        run("pause", region="emea")
+    run("pause", region="emea", agent="inbound-intent", segment="smb", play="intro", connection="mail", reason="x")
+    wide = pauses.set_pause(Section(region=region("emea")), reason="y", actor="cli")
+    pause = Pause.objects.get(reason="x")
+    assert f"{pause.pk}  EMEA · SMB · Inbound intent · Intro mail · Mail: Paused" in run("resume")
+    assert "lets 10 % through" in (said := run("resume", str(pause.pk), share=10))
+    assert "stays closed by the pause of EMEA (the command line: y)" in said
+    assert "Resuming, 10 % go" in run("resume")
+    assert "stays paused until 2h" in run("resume", str(wide.pk), until="2h")
+    wide.refresh_from_db()
+    assert wide.until
+    with pytest.raises(CommandError, match="is no time"):
+        run("resume", str(wide.pk), until="soon")
+    run("resume", str(pause.pk))
+    with pytest.raises(CommandError, match="already goes on"):
+        run("resume", str(pause.pk), share=50)
+
+
 def test_until_is_read_as_people_write_it():
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     assert parse_until("90m", now=now) == now + timedelta(minutes=90)
