@@ -24,6 +24,11 @@ SECRETS = frozenset({"SIGNALBOX_SECRET_KEY", "SIGNALBOX_ENCRYPTION_KEYS", "SIGNA
 LOCAL = ("postgresql", "postgres")
 """Schemes whose address may name no host: PostgreSQL is then reached through its socket."""
 
+OIDC_ID = "company"
+"""What the provider is called in addresses; there is one."""
+ROLES = ("rep", "owner", "ops", "engineer", "auditor")
+"""What a newcomer from the provider may be. Never an admin."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -34,6 +39,18 @@ class Problem:
     number: int
     message: str
     hint: str
+
+
+@dataclass(frozen=True)
+class Oidc:
+    """An OpenID Connect provider; `domains` those of the e-mails it may sign in, `role` of newcomers, "" for none."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    domains: tuple[str, ...]
+    role: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,7 @@ class Env:
     workers: int
     web_threads: int
     demo: bool
+    oidc: Oidc | None
     smtp_url: str
     mail_from: str
     log_format: str
@@ -161,6 +179,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Env:
         workers=reader.whole(12, "SIGNALBOX_WORKERS", 2, 1, 64),
         web_threads=reader.whole(22, "SIGNALBOX_WEB_THREADS", 240, 4, 2000),
         demo=reader.choice(13, "SIGNALBOX_DEMO", "1", ("0", "1")) == "1",
+        oidc=_oidc(reader),
         smtp_url=reader.url(
             14, "SIGNALBOX_SMTP_URL", "", ("smtp", "smtps"), "smtp://name:password@mail.example.com:587"
         ),
@@ -243,6 +262,45 @@ def _secret(reader: _Reader, number: int, name: str) -> str:
     if len(text) < 32:
         reader.wrong(number, f"{name} has only {len(text)} characters.", "Give at least 32 random ones.")
     return text
+
+
+def _oidc(reader: _Reader) -> Oidc | None:
+    """The provider; None where none is named, or anything about it is wrong, so that nobody comes in by it."""
+    before = len(reader.problems)
+    example = "https://login.example.com"
+    issuer = reader.url(40, "SIGNALBOX_OIDC_ISSUER", "", ("https", "http"), example).rstrip("/")
+    client_id, secret = reader.text("SIGNALBOX_OIDC_CLIENT_ID"), reader.text("SIGNALBOX_OIDC_CLIENT_SECRET")
+    domains = tuple(reader.text("SIGNALBOX_OIDC_DOMAINS").lower().replace(",", " ").split())
+    role = reader.choice(43, "SIGNALBOX_OIDC_ROLE", "none", ("none", *ROLES))
+    if not issuer:
+        if client_id or secret or domains:
+            reader.wrong(
+                40, "SIGNALBOX_OIDC_ISSUER names no usable provider, but other SIGNALBOX_OIDC_ variables are set.",
+                f"Give its issuer, such as {example}, or unset the others.",
+            )  # fmt: skip
+        return None
+    if issuer.startswith("http://") and not _is_loopback(issuer):
+        reader.wrong(40, "SIGNALBOX_OIDC_ISSUER is not https.", f"Give an address such as {example}.")
+    if not client_id or not secret:
+        missing = "SIGNALBOX_OIDC_CLIENT_ID" if not client_id else "SIGNALBOX_OIDC_CLIENT_SECRET"
+        reader.wrong(41, f"SIGNALBOX_OIDC_ISSUER is set, but not {missing}.", "Take both from the provider.")
+    if not domains or any("@" in domain or "." not in domain.strip(".") for domain in domains):
+        reader.wrong(
+            42, f"SIGNALBOX_OIDC_DOMAINS is {' '.join(domains)!r}.",
+            "Give the domains of the e-mails that may sign in, with commas, such as example.com,example.org.",
+        )  # fmt: skip
+    if len(reader.problems) > before:
+        return None
+    name = reader.text("SIGNALBOX_OIDC_NAME", urlsplit(issuer).hostname or "your provider")
+    return Oidc(issuer, client_id, secret, domains, "" if role == "none" else role, name)
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _hash_key(text: str) -> bytes:

@@ -171,8 +171,17 @@ MFA_TOTP_TOLERANCE = 1
 MFA_RATE_LIMITS = False
 SOCIALACCOUNT_ADAPTER = "console.oidc.Adapter"
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": []}}
+if ENV.oidc:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"] = [
+        {
+            "provider_id": env.OIDC_ID,
+            "name": ENV.oidc.name,
+            "client_id": ENV.oidc.client_id,
+            "secret": ENV.oidc.client_secret,
+            "settings": {"server_url": ENV.oidc.issuer, "oauth_pkce_enabled": True},
+        }
+    ]
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENV.tls
 SESSION_COOKIE_NAME = "signalbox"

@@ -5,13 +5,15 @@ allauth asks for some by names of its own; they are the same pages.
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import confirm, me, person_sign_in, second_step, security, sign_in, tokens
+from console.views import confirm, me, person_sign_in, provider, second_step, security, sign_in, tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in", sign_in.SignIn.as_view(), name="sign-in"),
     path("sign-in", sign_in.SignIn.as_view(), name="account_login"),
     path("sign-in/code", second_step.Code.as_view(), name="mfa_authenticate"),
     path("sign-in/passkey", second_step.Passkey.as_view(), name="sign-in-passkey"),
+    path("sign-in/with/<slug:provider_id>", provider.there, name="openid_connect_login"),
+    path("sign-in/with/<slug:provider_id>/back", provider.back, name="openid_connect_callback"),
     path("sign-out", sign_in.SignOut.as_view(), name="sign-out"),
     path("confirm", confirm.confirm, name="confirm"),
     path("password", sign_in.PasswordChange.as_view(), name="password"),

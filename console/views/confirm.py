@@ -53,7 +53,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
         "code": code if steps.app or steps.codes else None,
         "passkey": passkey if steps.passkeys and passkeys.possible(request) else None,
         "options": webauthn.begin_authentication(person) if steps.passkeys else None,
-        **(oidc.button(then) if oidc.is_linked(person) else {}),
+        **(oidc.button(then, again=True) if oidc.is_linked(person) else {}),
         "next": then,
         "what": request.session.get(step_up.PENDING, {}).get("what", ""),
         "minutes": settings.STEP_UP_SECONDS // 60,
