@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from agents.rules import expressions
-from agents.rules.expressions import Expression
+from agents.rules.expressions import Expression, activate
 from agents.rules.facts import Facts
 from agents.rules.hours import Hours, time_zone
 
@@ -38,7 +37,7 @@ class Seen:
     def activation(self) -> Any:
         """What expressions read; None when it can't be made."""
         if self._activation is False:
-            self._activation = expressions.activation(self.facts, self.local)
+            self._activation = activate(self.facts, self.local)
         return self._activation
 
 

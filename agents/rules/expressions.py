@@ -101,7 +101,7 @@ def compile_expression(text: Any) -> Expression | list[ExpressionFault]:
     return found if isinstance(found, list) else Expression(text, found)
 
 
-def activation(facts: Facts, local: datetime | None) -> Any:
+def activate(facts: Facts, local: datetime | None) -> Any:
     """What expressions see of the facts; `local` is their moment by the recipient's clock. None when it can't be made:
     then no expression can be told."""
     seen: dict[str, Any] = {
