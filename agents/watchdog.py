@@ -15,6 +15,7 @@ from agents import held, paging, pauses, questions, telling
 from agents.connectors import CannotTell, Connector, Found, NotFound
 from agents.loop.hot import hot
 from agents.models import Agent, Connection, Play
+from agents.redecide import redecide_left
 from agents.registry import snapshot
 from agents.rules.metrics import is_failing
 from audit.entries import Line, append
@@ -73,7 +74,7 @@ def sweep() -> bool:
 
     Each part stands alone: one that fails is logged and the others go on.
     """
-    for part in (_overdue, _resolve_unknown, _lift_pauses, _expire, _watch_connections, _watch_agents, _watch_stall):
+    for part in PARTS:
         _alone(part)
     with hot.transaction() as cursor:
         (work,) = cursor.execute(WORK, [list(snapshot(cursor).connections)]).fetchone() or (False,)
@@ -204,6 +205,10 @@ def _lift_pauses() -> None:
     held.note_quiet()
 
 
+def _decide_again() -> None:
+    redecide_left(actor=ACTOR)
+
+
 def _expire() -> None:
     questions.escalate_due(actor=ACTOR)
     questions.expire_due(actor=ACTOR)
@@ -281,6 +286,13 @@ def _watch_stall() -> None:
         waiting = cursor.fetchone()[0]
     if waiting:
         paging.open_incident("stalled", f"{waiting} signals wait for more than a minute", actor=ACTOR)
+
+
+PARTS = (
+    *(_overdue, _resolve_unknown, _lift_pauses, _decide_again, _expire),
+    *(_watch_connections, _watch_agents, _watch_stall),
+)  # fmt: skip
+"""Of a round, in this order."""
 
 
 def _line(verb: str, action: UUID, run: UUID, **detail: Any) -> Line:

@@ -29,7 +29,7 @@ def hand_to(approval_id: UUID, *, person: Person, to: Person, note: str = "") ->
     with transaction.atomic():
         at = timezone.now()
         approval = open_for(approval_id, person, at=at)
-        whom = stand_in(to, at)
+        whom = stand_in(access.fresh(to), at)
         if whom is None:
             raise ValidationError({"to": f"{to.name} is away, and nobody stands in: choose somebody else."})
         if not access.may_answer(whom, approval):

@@ -32,7 +32,7 @@ def ask(approval_id: UUID, *, person: Person, text: str, to: Person | None = Non
         at = timezone.now()
         approval = open_for(approval_id, person, at=at)
         asked = to or Agent.objects.select_related("owner").get(slug=approval.agent).owner
-        whom = stand_in(asked, at) if asked else None
+        whom = stand_in(access.fresh(asked), at) if asked else None
         if whom is None or whom.pk == person.pk:
             raise ValidationError({"to": "There is nobody else to ask: choose a person who is there."})
         if not access.may(whom, access.SEE, approval):

@@ -75,10 +75,10 @@ def test_a_play_that_is_switched_off_sends_nothing(hot, decided, way):
 @pytest.mark.parametrize(
     ("way", "clause", "state"),
     [
-        ("yes", {"id": "c1", "say": "ask", "note": "newer"}, "delivered"),
-        ("yes", {"id": "c1", "say": "alone"}, "delivered"),
-        ("yes", {"id": "c2", "say": "ask"}, "refused"),
-        ("yes", {"id": "c1", "say": "never"}, "refused"),
+        ("yes", {"id": "c1", "say": "ask", "note": "newer"}, "waiting"),
+        ("yes", {"id": "c1", "say": "alone"}, "waiting"),
+        ("yes", {"id": "c2", "say": "ask"}, "waiting"),
+        ("yes", {"id": "c1", "say": "never"}, "withdrawn"),
         ("alone", {"id": "c2", "say": "alone"}, "delivered"),
         ("alone", {"id": "c1", "say": "ask"}, "refused"),
         ("alone", {"id": "c1", "say": "alone", "min_confidence": 50}, "delivered"),
@@ -91,7 +91,7 @@ def test_boundaries_published_since_decide_again(hot, decided, way, clause, stat
         agent, actor="person:1", spec={"clauses": [clause]}, reason="narrower", confirmed_by=agent.owner
     )
     assert passed(hot)[0] == state
-    assert Action.objects.get().policy_id == (policy.pk if state == "delivered" else policy.pk - 1)
+    assert Action.objects.get().policy_id == (policy.pk - 1 if state == "refused" else policy.pk)
 
 
 def test_an_agent_without_a_lock_of_its_own_is_kept_off_a_locked_person(hot, alice):
