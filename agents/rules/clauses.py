@@ -167,7 +167,9 @@ def words_of(clause: Clause, names: Mapping[str, str] | None = None) -> str:
     if clause.approvers > 1:
         said.append(f"{clause.approvers} people must say yes")
     if clause.editable:
-        said.append(f"{_listed(frozenset(clause.editable), {})} may be edited")
+        said.append(
+            f"{'who' if clause.approvers > 1 else 'whoever says yes'} may edit {', '.join(sorted(clause.editable))}"
+        )
     return ", ".join(said)
 
 

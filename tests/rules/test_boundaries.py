@@ -1,4 +1,5 @@
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from agents.rules.errors import SpecError
 from agents.rules.scopes import covers, lineage
 
 FACTS = Facts(play="call", region="emea/de", segment="enterprise", confidence_pct=80, risk="low", stage="autonomous")
+KIM, LEE = "a" * 32, "b" * 32
+EVENING = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
 
 
 def decide(clauses, more=None, **facts):
@@ -48,6 +51,20 @@ def test_never_beats_ask_beats_alone_in_any_order():
         ({"max_risk": "medium"}, {"risk": "medium"}, {"risk": "high"}),
         ({"max_risk": "medium"}, {"risk": "low"}, {"risk": "unheard of"}),
         ({"min_risk": "medium"}, {"risk": "medium"}, {"risk": "low"}),
+        ({"accounts": ["acme", "globex"]}, {"account": "globex"}, {"account": "Acme"}),
+        ({"people": [KIM]}, {"person": KIM}, {"person": LEE}),
+        ({"people": [KIM]}, {"person": KIM}, {"person": ""}),
+        ({"reversible": True}, {"reversible": True}, {"reversible": False}),
+        ({"reversible": False}, {"reversible": False}, {"reversible": True}),
+        ({"min_value": 50, "currency": "EUR"}, {"value": 50, "currency": "EUR"}, {"value": 49.9, "currency": "EUR"}),
+        ({"above_value": 50, "currency": "EUR"}, {"value": 50.1, "currency": "EUR"}, {"value": 50, "currency": "EUR"}),
+        ({"max_value": 50, "currency": "EUR"}, {"value": 50, "currency": "EUR"}, {"value": 50.1, "currency": "EUR"}),
+        ({"max_value": 50, "currency": "EUR"}, {"value": 50, "currency": "EUR"}, {"value": 5, "currency": "USD"}),
+        ({"max_value": 50, "currency": "EUR"}, {"value": 50, "currency": "EUR"}, {"value": None, "currency": "EUR"}),
+        ({"hours": ["18:00", "08:00"]}, {"at": EVENING, "zone": "Europe/Berlin"}, {"at": EVENING, "zone": "UTC"}),
+        ({"days": ["fri"]}, {"at": EVENING, "zone": "UTC"}, {"at": EVENING, "zone": "Asia/Tokyo"}),
+        ({"days": ["fri"]}, {"at": EVENING, "zone": "UTC"}, {"at": EVENING, "zone": ""}),
+        ({"when": "fields.seats > 5"}, {"fields": {"seats": 6}}, {"fields": {}}),
     ],
 )
 def test_what_a_clause_names(part, fitting, other):
@@ -64,6 +81,48 @@ def test_unassigned_never_acts_alone(nothing, scope):
     assert said([{"id": "q", "say": "ask"}], **{scope: nothing}) == ("ask", "q")
     assert said([ALONE, {"id": "n", "say": "never", f"{scope}s": ["unassigned"]}], **{scope: nothing}) == ("never", "n")
     assert said([{**ALONE, f"{scope}s": ["emea", "enterprise"]}], **{scope: nothing}) == ("never", "default")
+
+
+UNTOLD = [
+    ({"min_value": 50, "currency": "EUR"}, {"value": None}, "the value in EUR"),
+    ({"max_value": 50, "currency": "EUR"}, {"value": 5, "currency": "USD"}, "the value in EUR"),
+    ({"hours": ["18:00", "08:00"]}, {"at": None, "zone": "UTC"}, "the hour there"),
+    ({"days": ["sun"]}, {"at": EVENING, "zone": "Mars/Olympus"}, "the hour there"),
+    ({"when": "fields.seats > 5"}, {"fields": {}}, "what its expression reads"),
+    ({"when": "1 / 0 == 1"}, {}, "what its expression reads"),
+]
+
+
+@pytest.mark.parametrize(("part", "facts", "what"), UNTOLD)
+def test_what_cannot_be_told_counts_against_acting_alone(part, facts, what):
+    assert said([{**ALONE, **part}], **facts) == ("never", "default")
+    assert said([ALONE, {"id": "q", "say": "ask", **part}], **facts) == ("ask", "q")
+    assert said([ALONE, {"id": "n", "say": "never", **part}], **facts) == ("never", "n")
+    why = decide([{"id": "q", "say": "ask", **part}], **facts).why
+    assert why.endswith(f": {what} is not known, so it counts as fitting")
+    elsewhere = {"id": "n", "say": "never", "accounts": ["acme"], **part}
+    assert said([ALONE, elsewhere], **facts) == ("alone", "a")
+
+
+def test_of_several_that_ask_the_one_that_needs_most_people_wins():
+    one, two, three = ({"id": f"q{n}", "say": "ask", "approvers": n} for n in (1, 2, 2))
+    decision = decide([one, {**two, "id": "first", "editable": ["subject"]}, three])
+    assert (decision.clause, decision.approvers, decision.editable) == ("first", 2, ("subject",))
+    assert decide([ALONE], stage="supervised").approvers == 1
+    assert decide([one]).editable == ()
+
+
+def test_a_policy_knows_whether_the_gate_must_ask_again():
+    for part, timely, reads in (
+        ({"plays": ["call"]}, False, False),
+        ({"days": ["fri"]}, True, False),
+        ({"people": [KIM]}, True, False),
+        ({"when": "value > 5"}, True, True),
+    ):
+        policy = compile_policy({"clauses": [{**ALONE, **part}]})
+        assert (policy.timely, policy.reads_fields) == (timely, reads)
+    assert policy.clause("a").when.text == "value > 5"
+    assert policy.clause("default") is None
 
 
 def test_stages():
@@ -102,6 +161,26 @@ def test_the_decision_says_why_in_words():
     assert decide([clause]).why == f"Asks: {words} (until the spring)"
     assert clause_words({"id": "x", "say": "never"}) == "any play"
     assert clause_words({"id": "x", "say": "alone", "regions": ["emea"]}, {"emea": "EMEA"}) == "any play in EMEA"
+    strategic = {
+        "id": "x",
+        "say": "ask",
+        "accounts": ["acme"],
+        "people": [KIM, LEE],
+        "above_value": 5000,
+        "max_value": 90000.5,
+        "currency": "EUR",
+        "reversible": False,
+        "hours": ["18:00", "08:00"],
+        "days": ["sat", "fri"],
+        "when": "fields.seats > 5",
+        "approvers": 2,
+        "editable": ["text", "subject"],
+    }
+    assert clause_words(strategic) == (
+        "any play at acme to 2 people on its list, value above 5,000 up to 90,000.5 EUR, can't be taken back, "
+        "from 18:00 to 08:00 on Fri, Sat where the recipient is, when fields.seats > 5, 2 people must say yes, "
+        "who may edit subject, text"
+    )
     between = {"id": "x", "say": "ask", "min_confidence": 50, "below_confidence": 70, "min_risk": "high"}
     assert clause_words(between) == "any play, confidence from 50 % to below 70 %, high risk"
 
@@ -118,6 +197,16 @@ def test_limits_are_read():
     assert (limits.hourly, limits.daily, limits.contact_lock_hours) == (20, None, 36.5)
     assert (limits.max_signal_age_minutes, limits.failure_rate_window) == (60, 12)
     assert compile_policy({"clauses": [], "limits": {"hourly": 0}}).limits.hourly == 0
+    spec = {
+        "clauses": [],
+        "limits": {"account_daily": 2, "person_daily": 1},
+        "budget": {"daily": 9.5, "monthly": 100},
+        "quiet_hours": [{"hours": ["20:00", "08:00"]}, {"days": ["sun"]}],
+    }
+    limits = compile_policy(spec).limits
+    assert (limits.account_daily, limits.person_daily) == (2, 1)
+    assert (limits.budget_daily, limits.budget_monthly) == (9.5, 100)
+    assert [str(hours) for hours in limits.quiet] == ["from 20:00 to 08:00", "on Sun"]
 
 
 def test_every_fault_is_listed_with_its_place():
@@ -157,6 +246,64 @@ def test_every_fault_is_listed_with_its_place():
     for spec in (None, {}, {"clauses": "all"}):
         with pytest.raises(SpecError):
             compile_policy(spec)
+
+
+FAULTY = [
+    ({"accounts": []}, "accounts"),
+    ({"accounts": ["x"] * 5001}, "accounts"),
+    ({"people": ["kim@example.com"]}, "people"),
+    ({"reversible": "yes"}, "reversible"),
+    ({"min_value": 5}, "currency"),
+    ({"currency": "EUR"}, "currency"),
+    ({"min_value": 5, "currency": "eur"}, "currency"),
+    ({"min_value": "5", "currency": "EUR"}, "min_value"),
+    ({"max_value": float("nan"), "currency": "EUR"}, "max_value"),
+    ({"min_value": 5, "above_value": 5, "currency": "EUR"}, "above_value"),
+    ({"min_value": 6, "max_value": 5, "currency": "EUR"}, "max_value"),
+    ({"above_value": 5, "max_value": 5, "currency": "EUR"}, "max_value"),
+    ({"hours": ["18:00"]}, "hours"),
+    ({"hours": ["18:00", "18:00"]}, "hours"),
+    ({"hours": ["24:00", "08:00"]}, "hours"),
+    ({"hours": "18:00-08:00"}, "hours"),
+    ({"days": []}, "days"),
+    ({"days": ["Mon"]}, "days"),
+    ({"when": "vlaue > 5"}, "when"),
+    ({"when": 5}, "when"),
+    ({"approvers": 0}, "approvers"),
+    ({"approvers": True}, "approvers"),
+    ({"approvers": 6}, "approvers"),
+    ({"editable": []}, "editable"),
+    ({"editable": ["a b"]}, "editable"),
+    ({"say": "alone", "approvers": 2}, "approvers"),
+    ({"say": "never", "editable": ["subject"]}, "editable"),
+]
+
+
+@pytest.mark.parametrize(("part", "where"), FAULTY)
+def test_a_clause_that_means_nothing_is_a_fault(part, where):
+    with pytest.raises(SpecError) as caught:
+        compile_policy({"clauses": [{"id": "q", "say": "ask", **part}]})
+    assert [fault.where for fault in caught.value.faults] == [f"clauses[0].{where}"]
+    assert all(fault.mend for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ({"limits": {"weekly": 1}}, "limits"),
+        ({"limits": {"person_daily": 1.5}}, "limits.person_daily"),
+        ({"budget": {"daily": -1}}, "budget.daily"),
+        ({"budget": 5}, "budget"),
+        ({"quiet_hours": {"hours": ["20:00", "08:00"]}}, "quiet_hours"),
+        ({"quiet_hours": [{}]}, "quiet_hours[0]"),
+        ({"quiet_hours": [{"hours": ["20:00", "20:00"]}]}, "quiet_hours[0].hours"),
+        ({"quiet_hours": [{"hours": ["20:00", "08:00"]}, {"hours": ["08:00", "20:00"]}]}, "quiet_hours"),
+    ],
+)
+def test_limits_that_mean_nothing_are_faults(more, where):
+    with pytest.raises(SpecError) as caught:
+        compile_policy({"clauses": [], **more})
+    assert [fault.where for fault in caught.value.faults] == [where]
 
 
 maybe = st.none()
