@@ -4,6 +4,8 @@ import asyncio
 import socket
 import threading
 
+import pytest
+
 from agents import tasks
 from agents.loop.act import Drain
 from agents.loop.decide import decide
@@ -93,10 +95,24 @@ def test_refused_three_times_then_up_is_received_once(yard, worker, receiver, al
     assert (len(far.receipts), far.twice()) == (size, [])
 
 
-def test_a_budget_is_kept_to_the_action_by_64_racers(yard, alice, hostile):
+@pytest.mark.parametrize(
+    "limit",
+    [
+        lambda most: {"limits": {"daily": most}},
+        lambda most: {"limits": {"account_daily": most}},
+        lambda most: {"limits": {"person_daily": most}},
+        lambda most: {"budget": {"daily": most * 0.7}},
+        lambda most: {"budget": {"monthly": most * 0.7}, "limits": {"hourly": most + 1, "account_daily": most + 2}},
+    ],
+    ids=["a day", "an account", "a person", "budget a day", "budget a month"],
+)
+def test_a_budget_is_kept_to_the_action_by_64_racers(yard, alice, hostile, limit):
     size, budget, racers = hostile.of(1000), hostile.of(100), 64
-    making.agent(making.play(making.sandbox()), alice, policy={**making.ALONE, "limits": {"daily": budget}})
-    making.signals([{} for _ in range(size)])
+    play = making.play(making.sandbox())
+    play.steps[0]["cost"] = 0.7
+    play.save()
+    making.agent(play, alice, policy={**making.ALONE, **limit(budget)})
+    making.signals([{"account": "acme", "email": "kim@example.com"} for _ in range(size)])
     while decide(hot).signals:
         pass
     barrier = threading.Barrier(racers)
