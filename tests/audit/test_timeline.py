@@ -1,4 +1,5 @@
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -11,7 +12,7 @@ from audit.seal import seal_batch
 from audit.timeline import Filters, find, newer, timeline
 
 pytestmark = pytest.mark.django_db
-RUN = new_id()
+RUN = UUID("01890000-0000-7000-8000-00000000000a")
 
 
 @pytest.fixture
