@@ -19,6 +19,7 @@ KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 MOST_STEPS = 20
 LONGEST_DELAY = 90 * 24 * 60
 """Minutes: 90 days."""
+HIGHEST_COST = 1_000_000
 OURS = frozenset({"unsubscribe_url"})
 """Members of a payload that Signalbox alone sets."""
 
@@ -26,8 +27,8 @@ Step = Mapping[str, Any]
 
 
 def check_steps(steps: Sequence[Step], kinds: Mapping[str, str]) -> None:
-    """SpecError with every fault at steps[n].key, .connection, .delay_minutes, .payload.<member> or .undo. `kinds`: the
-    connections there are, slug → kind."""
+    """SpecError with every fault at steps[n].key, .connection, .delay_minutes, .cost, .payload.<member> or .undo.
+    `kinds`: the connections there are, slug → kind."""
     faults = Faults()
     if not steps:
         faults.add("steps", "a play without a step does nothing", "Add one")
@@ -44,6 +45,9 @@ def check_steps(steps: Sequence[Step], kinds: Mapping[str, str]) -> None:
         delay = step.get("delay_minutes")
         if not isinstance(delay, int) or not 0 <= delay <= LONGEST_DELAY:
             faults.add(f"{where}.delay_minutes", "it is no number of minutes up to 90 days", "Write 0 for at once")
+        cost = step.get("cost") or 0
+        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= HIGHEST_COST:
+            faults.add(f"{where}.cost", "it is no cost from 0 up", "Write what one costs, such as 0.05")
         kind = kinds.get(str(step.get("connection") or ""))
         if kind not in connectors:
             faults.add(f"{where}.connection", "there is no such connection", "Choose one")

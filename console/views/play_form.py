@@ -39,6 +39,9 @@ class StepForm(forms.Form):
     key = forms.CharField(max_length=40, label="Key", help_text="Short, for the record: intro.")
     connection = forms.ChoiceField(label="Through")
     delay_minutes = forms.IntegerField(label="After (minutes)", initial=0, help_text="0: at once.")
+    cost = forms.FloatField(
+        label="Costs", min_value=0, required=False, help_text="What one takes of a budget; nothing if left out."
+    )
     may_undo = forms.BooleanField(
         label="Can be taken back", required=False, help_text="By what its connection says, where that can undo."
     )
@@ -71,7 +74,9 @@ class StepForm(forms.Form):
         """The step as far as its rows hold; what is empty is left out of its payload."""
         said = self.cleaned_data
         payload = {name[len(PAYLOAD) :]: value for name, value in said.items() if name.startswith(PAYLOAD)}
+        cost = {"cost": said["cost"]} if said.get("cost") else {}
         return {
+            **cost,
             "key": said.get("key", ""),
             "connection": said.get("connection", ""),
             "payload": {name: value for name, value in payload.items() if value not in (None, "", {})},
@@ -93,6 +98,7 @@ def rows_of(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "key": step["key"],
             "connection": step["connection"],
             "delay_minutes": step.get("delay_minutes") or 0,
+            "cost": step.get("cost") or None,
             "may_undo": step.get("undo") is not None,
             "undo": step.get("undo") or None,
             **{PAYLOAD + name: value for name, value in (step.get("payload") or {}).items()},
@@ -131,6 +137,8 @@ def flat(name: str, risk: str, steps: list[dict[str, Any]]) -> dict[str, Any]:
         said |= {f"{at}: through": step["connection"], f"{at}: after": f"{step.get('delay_minutes') or 0} min"}
         for part, value in (step.get("payload") or {}).items():
             said[f"{at}: {part}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if step.get("cost"):
+            said[f"{at}: costs"] = f"{step['cost']:,g}"
         if step.get("undo") is not None:
             said[f"{at}: taken back with"] = json.dumps(step["undo"], ensure_ascii=False)
     return said

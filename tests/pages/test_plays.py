@@ -189,3 +189,13 @@ def test_what_others_agents_work_with_is_changed_by_those_who_may_publish_them(c
     assert answers(person("Eve", role="engineer")) == [403, 200]
     Agent.objects.filter(pk=used.pk).update(stage="draft")
     assert answers(zoe) == [200, 200]
+
+
+def test_a_step_may_cost_something(client, mia, box):
+    client.force_login(mia)
+    assert client.post("/plays/new", form({"cost": "0.05"}, {"key": "second"})).status_code == 303
+    play = Play.objects.get()
+    assert [step.get("cost") for step in play.steps] == [0.05, None]
+    assert "0.05" in client.get("/plays/greet/edit").content.decode()
+    refused = client.post("/plays/new", form({"cost": "-1"}, name="Other"))
+    assert (refused.status_code, Play.objects.count()) == (422, 1)
