@@ -15,6 +15,7 @@ from agents import held, paging, pauses, questions, telling
 from agents.connectors import CannotTell, Connector, Found, NotFound
 from agents.loop.hot import hot
 from agents.models import Agent, Connection, Play
+from agents.plants import plant_due
 from agents.redecide import redecide_left
 from agents.registry import snapshot
 from agents.rules.metrics import is_failing
@@ -214,6 +215,10 @@ def _expire() -> None:
     questions.expire_due(actor=ACTOR)
 
 
+def _plant() -> None:
+    plant_due(actor=ACTOR)
+
+
 def _watch_connections() -> None:
     """A connection whose last attempts all failed for good is broken: one incident."""
     for one in Connection.objects.filter(is_active=True):
@@ -289,7 +294,7 @@ def _watch_stall() -> None:
 
 
 PARTS = (
-    *(_overdue, _resolve_unknown, _lift_pauses, _decide_again, _expire),
+    *(_overdue, _resolve_unknown, _lift_pauses, _decide_again, _expire, _plant),
     *(_watch_connections, _watch_agents, _watch_stall),
 )  # fmt: skip
 """Of a round, in this order."""

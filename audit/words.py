@@ -92,6 +92,7 @@ VERBS: dict[str, str] = {
     "region.changed": "{actor} changed {subject}",
     "segment.created": "{actor} created {subject}",
     "segment.changed": "{actor} changed {subject}",
+    "planted.switched": "{actor} had one question planted after {after} of {subject}, where it was {before}",
     "planted.asked": "{actor} planted a question[ of {agent}]",
     "planted.caught": "{actor} caught a planted question[ of {agent}]",
     "planted.missed": "{actor} said yes to a planted question[ of {agent}]; nothing was sent",

@@ -14,7 +14,7 @@ APPROVALS = """
 SELECT p.id, p.state, p.binding, p.question->>'clause', p.needed, ARRAY(
     SELECT v.person_id FROM approvals_verdict v
     WHERE v.approval_id = p.id AND v.said = 'yes' AND v.voided_at IS NULL AND v.binding = p.binding)
-FROM approvals_approval p WHERE p.id = ANY(%s::uuid[])
+FROM approvals_approval p WHERE p.id = ANY(%s::uuid[]) AND NOT p.planted
 """
 
 

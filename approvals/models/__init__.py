@@ -3,6 +3,7 @@
 from approvals.models.approval import Approval
 from approvals.models.notice import Notice, Told
 from approvals.models.person import Person, Role
+from approvals.models.planting import Planting
 from approvals.models.sign_in_rules import SignInRules
 from approvals.models.token import ApiToken
 from approvals.models.verdict import Call, Edit, Message, Snooze, Verdict
@@ -15,6 +16,7 @@ __all__ = [
     "Message",
     "Notice",
     "Person",
+    "Planting",
     "Role",
     "SignInRules",
     "Snooze",

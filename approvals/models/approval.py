@@ -48,7 +48,7 @@ class Approval(models.Model):
         null=True,
         blank=True,
         related_name="assigned",
-        help_text="Who sees it first",
+        help_text="Who sees it first.",
     )
     step = models.PositiveSmallIntegerField(choices=Step, default=Step.ASSIGNED)
     next_at = models.DateTimeField(
