@@ -9,12 +9,11 @@ import orjson
 
 from agents.brains.contract import Thought
 from agents.brains.scorecard import ScorecardBrain
+from agents.loop.judged import facts_for
 from agents.loop.render import ACTOR, ActionRow, Handling, Heard, Rendered, render
 from agents.registry import AgentNow, PlayNow, Snapshot
 from agents.rules.boundaries import Decision
-from agents.rules.comparisons import as_number
-from agents.rules.facts import Facts, as_currency, as_zone, facts_document
-from agents.rules.scopes import UNASSIGNED
+from agents.rules.facts import Facts, facts_document
 from approvals.questions import Question
 from audit.entries import Line
 from audit.ids import new_ids
@@ -107,28 +106,6 @@ def decide_play(
 ) -> Decision:
     """What the agent's boundaries say to this play on this signal, at this moment."""
     return agent.policy.decide(facts_for(signal, agent, now, play, confidence_pct, at))
-
-
-def facts_for(signal: Heard, agent: AgentNow, now: Snapshot, play: PlayNow, confidence_pct: int, at: datetime) -> Facts:
-    """What there is to decide on when the agent would do `play` about the signal, at `at`."""
-    region, segment, fields = now.regions[signal.region], now.segments[signal.segment].code, signal.fields
-    return Facts(
-        play=play.slug,
-        region=None if region.code == UNASSIGNED else region.code,
-        segment=None if segment == UNASSIGNED else segment,
-        confidence_pct=confidence_pct,
-        risk=play.risk,
-        stage=agent.stage,
-        age_minutes=max(0.0, (at - signal.received_at).total_seconds() / 60),
-        account=signal.account,
-        person=signal.contact.hex() if signal.contact else "",
-        value=as_number(fields.get("value")),
-        currency=as_currency(fields.get("currency")) or region.currency,
-        reversible=play.reversible,
-        at=at,
-        zone=as_zone(fields.get("time_zone")) or region.time_zone,
-        fields=fields,
-    )
 
 
 def _run(

@@ -1,6 +1,6 @@
 """Rendering: one step of a play into one action with a frozen payload, and the question where the boundaries ask."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from agents.brains.contract import Thought
+from agents.loop.judged import facts_for
 from agents.registry import AgentNow, PlayNow, Snapshot, StepNow
 from agents.rules.binding import bind
 from agents.rules.boundaries import Decision
@@ -86,6 +87,14 @@ class Handling:
     run: UUID
     at: datetime
 
+    def about(self, contact: bytes | None) -> "Handling":
+        """The same, decided anew where it reaches somebody else than the signal's person and the boundaries ask who."""
+        if contact == self.signal.contact or not self.agent.policy.reads_people:
+            return self
+        facts = facts_for(self.signal, self.agent, self.now, self.play, self.thought.confidence_pct, self.at)
+        person = contact.hex() if contact else ""
+        return replace(self, decision=self.agent.policy.decide(replace(facts, person=person)))
+
     @property
     def context(self) -> dict[str, Any]:
         """What a play's templates may use: the document and what the agent made of it."""
@@ -120,7 +129,8 @@ class Rendered(NamedTuple):
 def render(one: Handling, step: StepNow, action: UUID, approval: UUID) -> Rendered:
     """
     Freeze what one step would send, as an action with id `action`: ready, waiting (on the question `approval`), shadow,
-    or failed before anything is sent, because a field that its template needs is missing.
+    failed before anything is sent, because a field that its template needs is missing, or refused, because whom it
+    would reach is on a list of the boundaries.
     """
     contact = one.signal.contact
     try:
@@ -128,12 +138,17 @@ def render(one: Handling, step: StepNow, action: UUID, approval: UUID) -> Render
         if step.is_email:
             payload, contact = _addressed(payload, one.agent)
         body = canonical_bytes(payload)
+        one = one.about(contact)
     except ValueError as error:
         why = f"Not sent: {error}"
         failed = _row(one, step, action, contact, "", b"{}", sha256(b"{}").digest(), "failed", why, None)
         return Rendered(failed, None, "action.failed", {"why": why})
     digest = sha256(body).digest()
     target = _target(payload, step, one.signal)
+    if one.decision.verdict == "never":
+        why = f"Whom it would reach is somebody else: {one.decision.why}"
+        refused = _row(one, step, action, contact, target, body, digest, "refused", why, None)
+        return Rendered(refused, None, "action.refused", {"why": why})
     if one.agent.stage == "shadow":
         why = "In shadow: it would have " + ("acted." if one.decision.verdict == "alone" else "asked.")
         return Rendered(_row(one, step, action, contact, target, body, digest, "shadow", why, None), None, "", {})
@@ -182,7 +197,7 @@ def _row(
         f"clause:{one.decision.clause}",
         one.signal.received_at,
         one.at,
-        one.at if state in ("failed", "shadow") else None,
+        one.at if state in ("failed", "refused", "shadow") else None,
         one.signal.is_demo,
     )
 

@@ -42,14 +42,15 @@ class Policy:
     A compiled policy; made by `compile_policy`, safe to share. `limits` are taken at the gate, not in `decide`.
 
     `timely`: what it says may be another at another moment, or of another recipient, so that the gate asks again.
-    `reads_fields`: an expression reads what the signal held besides.
+    `reads_people`: it may be another of another recipient. `reads_fields`: an expression reads what the signal held.
     """
 
     def __init__(self, clauses: list[Clause], limits: Limits, names: Mapping[str, str] | None = None) -> None:
         self.clauses = tuple(clauses)
         self.limits = limits
         self.reads_fields = any(clause.when is not None for clause in clauses)
-        self.timely = self.reads_fields or any(c.hours is not None or c.people is not None for c in clauses)
+        self.reads_people = self.reads_fields or any(clause.people is not None for clause in clauses)
+        self.timely = self.reads_people or any(clause.hours is not None for clause in clauses)
         ordered = sorted(clauses, key=lambda clause: (STRENGTH[clause.say], -clause.approvers))
         self._steps = [(clause, _decision(clause, names), clause.tests()) for clause in ordered]
 

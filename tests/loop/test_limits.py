@@ -9,7 +9,7 @@ from django.conf import settings
 from agents.loop.act import Drain
 from agents.loop.decide import decide
 from agents.loop.hot import Hot
-from agents.models import Action, Run
+from agents.models import Action, Connection, Run
 from agents.rules.canonical import identity_hash
 from audit.models import Entry
 from tests import making
@@ -124,3 +124,18 @@ def test_an_expression_reads_what_the_signal_held(hot, alice):
     furnished(alice, {}, clauses=clauses)
     making.signals([{"fields": {"seats": 6}}, {"fields": {"seats": 5}}, {"fields": {}}])
     assert drained(hot) == ["delivered"]
+
+
+@pytest.mark.parametrize(("say", "state"), [("ask", "waiting"), ("never", "refused")])
+def test_a_list_holds_for_whom_a_mail_is_written_to(hot, alice, say, state):
+    boss = identity_hash(settings.IDENTITY_KEY, "boss@example.com")
+    config = {"host": "127.0.0.1", "port": 9, "tls": "none", "from_address": "hello@example.com"}
+    mail = Connection.objects.create(slug="mail", name="Mail", kind="email", config=config, allowed_hosts=["127.0.0.1"])
+    payload = {"to": "boss@example.com", "subject": "Hello", "text": "Hello"}
+    policy = {"clauses": [{"id": "a", "say": "alone"}, {"id": "vip", "say": say, "people": [boss.hex()]}]}
+    making.agent(making.play(mail, payload=payload), alice, policy=policy)
+    making.signals([{"email": "kim@example.com"}])
+    decide(hot)
+    assert Run.objects.get().clause == "a"
+    action = Action.objects.get()
+    assert (action.state, action.permitted_by, bytes(action.contact)) == (state, "clause:vip", boss)
