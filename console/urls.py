@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", health.ready),
     path("", include("console.urls_sign_in")),
     path("notices", me.strips, name="strips"),
+    path("", include("console.urls_inbox")),
     path("", include("console.urls_deciding")),
     path("", include("console.urls_nouns")),
     path("", include("console.urls_agents")),

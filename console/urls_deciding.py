@@ -2,16 +2,9 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import audit, inbox, incidents, pause, pauses, unsubscribe
+from console.views import audit, incidents, pause, pauses, unsubscribe
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("inbox", inbox.inbox, name="inbox"),
-    path("inbox/decided", inbox.decided, name="inbox-decided"),
-    path("inbox/approve", inbox.approve_all, name="inbox-approve"),
-    path("inbox/<uuid:pk>", inbox.question, name="question"),
-    path("inbox/<uuid:pk>/approve", inbox.approve, name="question-approve"),
-    path("inbox/<uuid:pk>/reject", inbox.reject, name="question-reject"),
-    path("inbox/<uuid:pk>/take-back", inbox.take_back, name="question-take-back"),
     path("pauses", pauses.board, name="pauses"),
     path("pauses/quick", pauses.quick, name="pause-quick"),
     path("pauses/new", pause.new, name="pause-new"),

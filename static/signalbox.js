@@ -68,12 +68,15 @@
   /* Focus: after a swap that took the focused row away, the next row has it. */
   const rows = () => $$("main [data-row]").filter(seen);
   const current = () => document.activeElement.closest("[data-row]") || $("main [data-row][data-at]");
+  const since = new Map();
   function enter(row) {
     $$("[data-at]").forEach((other) => other.removeAttribute("data-at"));
     row.dataset.at = "";
     row.tabIndex = -1;
     row.focus();
+    since.set(row.id, performance.now());
   }
+  const focusOn = (element) => (element.dataset.row === undefined ? element.focus() : enter(element));
   let heirs = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
     const active = document.activeElement;
@@ -85,7 +88,7 @@
   });
   document.addEventListener("htmx:afterSettle", (event) => {
     const say = $("[data-focus]", event.detail.elt);
-    if (say) say.focus();
+    if (say) focusOn(say);
     else if (heirs && (!document.activeElement || document.activeElement === document.body)) {
       const next = heirs.map((id) => id && document.getElementById(id)).find(seen) || $("#main");
       if (next && next.dataset.row !== undefined) enter(next); else if (next) next.focus();
@@ -164,6 +167,8 @@
     const key = event.key;
     if ((event.metaKey || event.ctrlKey) && key.toLowerCase() === "k" && $("#palette")) { event.preventDefault(); return openPalette(); }
     if (root.dataset.keys === "off" || event.metaKey || event.ctrlKey || event.altKey || event.isComposing) return;
+    const fold = key === "Escape" && event.target.closest("details[data-ask][open]");
+    if (fold) { fold.open = false; const at = $("main [data-row][data-at]"); (seen(at) ? at : $("summary", fold)).focus(); return; }
     if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], dialog")) return;
     const use = (element) => { if (seen(element)) { event.preventDefault(); press(element); } };
     if (Date.now() - going < 1200) { going = 0; const link = $(`[data-go="${CSS.escape(key)}"]`); if (link) { event.preventDefault(); link.click(); } return; }
@@ -177,11 +182,22 @@
     }
     else if (key === "Enter" && row === event.target) use($("a[href]", row));
     else if (key === "x" && row) use($("[data-pick]", row));
-    else if ("aedsz".includes(key)) use((row && $(`[data-key="${key}"]`, row)) || $$(`main [data-key="${key}"], #status [data-key="${key}"]`).find(seen));
+    else if ("aedsz".includes(key)) use((row && $(`[data-key="${key}"]`, row)) || $$(`main [data-key="${key}"]`).find(seen) || $$(`#status [data-key="${key}"]`).reverse().find(seen));
     else if (key === "p") { const button = $('.bar [data-key="p"]'); if (button) { event.preventDefault(); button.click(); } }
   });
 
-  /* A fold that asks: its first answer has the focus. */
+  /* How long a question was in front of the person, sent along with the answer. */
+  const looked = (form) => {
+    const item = form.closest("li"), row = item && $("[data-row]", item);
+    return Math.round(performance.now() - ((row && since.get(row.id)) || 0));
+  };
+  document.addEventListener("htmx:configRequest", ({ detail }) => { if (detail.verb === "post" && detail.parameters.shown) detail.parameters.looked = looked(detail.elt); });
+  document.addEventListener("submit", ({ target }) => {
+    const shown = $("[name=shown]", target);
+    if (shown) shown.insertAdjacentHTML("afterend", `<input type="hidden" name="looked" value="${looked(target)}">`);
+  });
+
+  /* A fold that asks: its first answer has the focus; Escape closes it. */
   document.addEventListener("toggle", ({ target }) => { const first = target.open && target.matches("[data-ask]") && $("form button", target); if (first) first.focus(); }, true);
 
   /* Small things: picked rows are counted, filters send themselves, folds are open in print, times grow older. */
@@ -193,6 +209,13 @@
     if (target.matches("[data-pick], [data-pick-all]")) $$("[data-picked]", form).forEach((place) => { place.textContent = picks.filter((box) => box.checked).length; });
     if (form.matches("[data-auto]")) form.requestSubmit();
   });
+  document.addEventListener("click", ({ target }) => {
+    const form = target.matches("[data-pick-like]") && target.form, picked = form && [...form.elements].find((box) => box.matches("[data-pick]:checked"));
+    if (!picked) return;
+    [...form.elements].forEach((box) => { if (box.matches("[data-pick]")) box.checked = box.dataset.like === picked.dataset.like; });
+    picked.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  const MOST_TOASTS = 3;
   let opened = [];
   addEventListener("beforeprint", () => { opened = $$("details:not([open])"); opened.forEach((fold) => { fold.open = true; }); });
   addEventListener("afterprint", () => opened.forEach((fold) => { fold.open = false; }));
@@ -208,7 +231,10 @@
       if (time.textContent !== words) time.textContent = words;
     }
   }, 5000);
-  function fade(toasts) { toasts.forEach((box) => setTimeout(() => { if (!box.matches(":hover, :focus-within")) box.remove(); }, 8000)); }
+  function fade(toasts) {
+    $$("#status .toast:is(.live, .quiet)").slice(0, -MOST_TOASTS).forEach((box) => box.remove());
+    toasts.forEach((box) => setTimeout(() => { if (!box.matches(":hover, :focus-within")) box.remove(); }, $("[data-undo]", box) ? 5000 : 8000));
+  }
   htmx.onLoad((part) => {
     $$("[data-copy][hidden]", part).forEach((button) => { button.hidden = false; });
     const passing = ".toast:is(.live, .quiet)";
@@ -216,5 +242,5 @@
     if (!/Mac|iP/.test(navigator.platform)) $$("kbd", part).forEach((kbd) => { if (kbd.textContent === "⌘K") kbd.textContent = "Ctrl K"; });
   });
   const first = $("[data-focus]");
-  if (first) first.focus();
+  if (first) focusOn(first);
 })();

@@ -90,11 +90,19 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     return "now"
 
 
+def _at(local: datetime) -> str:
+    days = abs((local.date() - timezone.localdate()).days)
+    if days == 0:
+        return f"{local:%H:%M}"
+    return f"{local:%a %H:%M}" if days < 6 else f"{local.day} {local:%b %H:%M}"
+
+
 @register.simple_tag
 def when(moment: datetime | None, form: str = "ago", *, empty: str = "never") -> SafeString:
     """A moment: local on screen, UTC on hover, ISO when printed.
 
-    Forms: `ago` (3 min ago), `since` (3 min), `clock` (12:30:05), `day` (21 Nov 2025), `full` (day, clock and zone).
+    Forms: `ago` (3 min ago), `since` (3 min), `clock` (12:30:05), `day` (21 Nov 2025), `full` (day, clock and zone),
+    `at` (18:27 today, Sun 18:27 within six days, else the day too).
     """
     if moment is None:
         return format_html('<span class="muted">{}</span>', empty)
@@ -104,6 +112,7 @@ def when(moment: datetime | None, form: str = "ago", *, empty: str = "never") ->
         "since": lambda: ago(moment).removesuffix(" ago"),
         "clock": lambda: f"{local:%H:%M:%S}",
         "day": lambda: f"{local.day} {local:%b %Y}",
+        "at": lambda: _at(local),
         "full": lambda: f"{local.day} {local:%b %Y %H:%M:%S %Z}",
     }[form]()
     return format_html(

@@ -38,14 +38,14 @@ def test_shows_the_message_whole_with_why_and_what_happens_if_ignored(world, cli
         assert "Alice" in text
         assert "every first mail" in text
         assert text.index("Forty seats or more") < text.index("Came back within a week")
-        assert "it expires and nothing is sent" in text
+        assert "and nothing is sent" in text
 
 
 def test_a_yes_makes_the_action_ready_and_leads_to_the_next(world, client, bob):
     first, second = world.ask(2)
     client.force_login(bob)
     answer = client.post(f"/inbox/{first.pk}/approve", form(first, **{"from": "question"}))
-    assert (answer.status_code, answer["Location"]) == (303, f"/inbox/{second.pk}")
+    assert (answer.status_code, answer["Location"]) == (303, f"/inbox/{second.pk}?on=1")
     first.refresh_from_db()
     action = action_of(first)
     assert (first.state, first.decided_by, action.state, action.permitted_by) == ("approved", bob, "ready", bob.actor)
@@ -108,16 +108,16 @@ def test_a_slip_is_taken_back_until_it_has_left(world, client, bob, person):
     for one in (first, second):
         client.post(f"/inbox/{one.pk}/approve", form(one))
     client.force_login(person("Dana", role="ops"))
-    assert client.post(f"/inbox/{first.pk}/take-back").status_code == 409
+    assert client.post("/inbox/take-back", {"id": first.pk}).status_code == 409
     client.force_login(bob)
-    assert client.post(f"/inbox/{first.pk}/take-back").status_code == 303
+    assert client.post("/inbox/take-back", {"id": first.pk}).status_code == 303
     first.refresh_from_db()
     assert (first.state, first.reason, action_of(first).state) == ("rejected", "taken-back", "rejected")
     assert "Bob took their yes back before it left" in client.get(f"/inbox/{first.pk}").content.decode()
     action = action_of(second)
     action.state = "sending"
     action.save(update_fields=["state"])
-    assert client.post(f"/inbox/{second.pk}/take-back").status_code == 409
+    assert client.post("/inbox/take-back", {"id": second.pk}).status_code == 409
 
 
 def test_several_at_once_each_stand_or_fall_alone(world, client, bob, person):
@@ -128,7 +128,7 @@ def test_several_at_once_each_stand_or_fall_alone(world, client, bob, person):
     picks = [f"{one.pk}:{bytes(one.binding).hex()}" for one in asked]
     answer = client.post("/inbox/approve", {"pick": picks}, follow=True)
     text = answer.content.decode()
-    assert "Approved 2." in text
+    assert "2 approved, of 3 picked." in text
     assert "Already approved by Dana." in text
     assert [action_of(one).permitted_by for one in asked[1:]] == [bob.actor] * 2
     Approval.objects.filter(pk=world.ask()[0].pk).update(risk="high")
@@ -143,7 +143,7 @@ def test_one_that_is_not_ones_own_to_answer_stops_none_of_the_others(world, clie
     Agent.objects.create(slug="built-by-bob", name="Bob's", job="-", built_by=bob)
     client.force_login(bob)
     text = client.post("/inbox/approve", {"pick": picks}, follow=True).content.decode()
-    assert "Approved 2." in text
+    assert "2 approved, of 3 picked." in text
     assert "you built or edited it" in text
     assert [action_of(one).state for one in asked] == ["ready", "waiting", "ready"]
 
@@ -194,8 +194,8 @@ def test_nobody_answers_for_what_they_built_nor_at_high_risk_for_what_they_edite
 def test_get_decides_nothing(world, client, bob):
     (one,) = world.ask()
     client.force_login(bob)
-    for verb in ("approve", "reject", "take-back"):
-        assert client.get(f"/inbox/{one.pk}/{verb}", form(one)).status_code == 405
+    for path in (f"/inbox/{one.pk}/approve", f"/inbox/{one.pk}/reject", "/inbox/approve", "/inbox/take-back"):
+        assert client.get(path, form(one, id=str(one.pk))).status_code == 405
     assert action_of(one).state == "waiting"
 
 
@@ -227,7 +227,7 @@ def test_queries_do_not_grow_with_the_list_and_pages_go_on(world, client, bob):
     while page:
         shown |= {part.split('"')[0] for part in page.split('id="ask-')[1:]}
         _, more, rest = page.partition('rel="next" href="')
-        page = client.get("/inbox" + rest.split('"')[0]).content.decode() if more else ""
+        page = client.get(rest.split('"')[0]).content.decode() if more else ""
     assert len(shown) == 60
     for one in Approval.objects.all()[:60]:
         client.post(f"/inbox/{one.pk}/reject", form(one, reason="other"))
