@@ -5,7 +5,9 @@ Deciding again: what a newly published policy makes of questions that wait, and 
  - asks by another clause, or would not ask any more: withdrawn, and asked anew. What was asked stays asked: publishing
    sends nothing.
  - approved, but not let through the gate yet: that yes was to other boundaries; withdrawn, and asked anew.
- - never; or the play or connection is no longer what was asked about: withdrawn, with why, and the action with it.
+ - never: withdrawn, with why, and the action with it.
+ - the play or connection is no longer what was asked about: withdrawn, and the action refused, as the gate would; it
+   can be sent again.
 
 From what was kept of the run, never from what the signal's account looks like by now.
 """
@@ -56,7 +58,7 @@ FROM unnest(%s::uuid[], %s::text[]) AS v(id, why) WHERE p.id = v.id
 """
 ACTIONS = """
 UPDATE agents_action a SET state = v.state, why = v.why, policy_id = %s, approval_id = v.approval, permitted_by = v.by,
-    settled_at = CASE WHEN v.state = 'withdrawn' THEN clock_timestamp() END
+    settled_at = CASE WHEN v.state <> 'waiting' THEN clock_timestamp() END
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[]) AS v(id, state, why, approval, by)
 WHERE a.id = v.id
 """
@@ -196,7 +198,7 @@ class Again:
         """Put what becomes of it into `out`; 0 re-bound, 1 asked anew as `new`, 2 withdrawn."""
         decision, why = self._decide(run)
         if decision is None or decision.verdict == "never" or decision.shadow:
-            self._withdraw(out, why)
+            self._withdraw(out, why, "refused" if decision is None else "withdrawn")
             return 2
         same = decision.verdict == "ask" and decision.clause == self.approval.question.get("clause")
         if same and self.approval.state == "waiting" and self.action.state == "waiting":
@@ -210,11 +212,11 @@ class Again:
         if play is None:
             return None, "The play is switched off or faulty."
         if play.version != self.action.play_version:
-            return None, "The play was changed since it was asked."
+            return None, "The play was changed since it was asked; send it again to have it asked anew."
         if self.approval.state in ("waiting", "approved") and self._bound(self._clause, self.approval.needed) != bytes(
             self.approval.binding
         ):
-            return None, "The connection, or what would be sent, was changed since it was asked."
+            return None, "The connection was changed since it was asked; send it again to have it asked anew."
         if run is None:
             return None, "What it was decided on is gone."
         decision = self.boundaries.decide(self._facts(run, play))
@@ -226,7 +228,9 @@ class Again:
         return decision, f"{decision.why}, {version}"
 
     def _facts(self, run: Past, play: PlayNow) -> Any:
-        return replace(run.facts, play=play.slug, risk=play.risk, stage=self.stage, reversible=play.reversible)
+        person = bytes(self.action.contact).hex() if self.action.contact else ""
+        facts = replace(run.facts, play=play.slug, risk=play.risk, stage=self.stage, reversible=play.reversible)
+        return replace(facts, person=person)
 
     @property
     def _clause(self) -> str:
@@ -283,9 +287,9 @@ class Again:
         out.calls.append((one.pk, new, Call.Kind.ANEW))
         out.lines.append(self._line("action.anew", why=why, approval=str(new), before=str(one.pk), binding=bound.hex()))
 
-    def _withdraw(self, out: Outcome, why: str) -> None:
+    def _withdraw(self, out: Outcome, why: str, state: str) -> None:
         self._end(out, why)
-        out.actions.append((self.action.pk, "withdrawn", why, self.approval.pk, self.actor))
+        out.actions.append((self.action.pk, state, why, self.approval.pk, self.actor))
         out.calls.append((self.approval.pk, self.approval.pk, Call.Kind.WITHDRAWN))
         out.lines.append(self._line("action.withdrawn", why=why))
 
