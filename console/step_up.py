@@ -22,12 +22,21 @@ from console.views import page
 from console.views.page import View
 
 PENDING = "step_up"
+SIGNED_IN = "signed_in_at"
+
+
+def note_sign_in(sender: Any, *, request: HttpRequest, **kwargs: Any) -> None:
+    """Signing in counts, by whatever way."""
+    request.session[SIGNED_IN] = time.time()
 
 
 def fresh(request: HttpRequest) -> bool:
     """Whether the person showed who they are within the last `STEP_UP_SECONDS`: by signing in, or by confirming."""
-    seen = get_authentication_records(request, request.user if request.user.is_authenticated else None)
-    return bool(seen) and 0 <= time.time() - float(seen[-1]["at"]) < settings.STEP_UP_SECONDS
+    if not request.user.is_authenticated:
+        return False
+    seen = [float(one["at"]) for one in get_authentication_records(request, request.user)[-1:]]
+    last = max([*seen, float(request.session.get(SIGNED_IN, 0))])
+    return 0 <= time.time() - last < settings.STEP_UP_SECONDS
 
 
 def ask(request: HttpRequest, then: str, *, what: str = "") -> HttpResponse:
@@ -42,21 +51,26 @@ def mark(request: HttpRequest, method: str = "password", **detail: Any) -> None:
     request.session["account_authentication_methods"] = request.session["account_authentication_methods"][-5:]
 
 
-def required(what: str, *, back: str = "") -> Any:
+def first(request: HttpRequest, what: str, *, then: str = "") -> HttpResponse | None:
     """
-    Wrap a view: without a fresh step-up, `ask` first.
+    The answer that asks, where no step-up is fresh; None to go on. For the middle of a view, after `access.require`.
 
-    A GET comes back to itself; a POST to the page named `back`, else to the one its form was on.
+    Without `then` a GET comes back to itself, a POST to the page that its form was on.
     """
+    if fresh(request):
+        return None
+    here = request.get_full_path() if request.method in ("GET", "HEAD") else page.form_page(request)
+    return ask(request, then or here, what=what)
+
+
+def required(what: str, *, back: str = "") -> Any:
+    """Wrap a whole view in `first`; a POST comes back to the page named `back`, where one is named."""
 
     def wrap(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if fresh(request):
-                return view(request, *args, **kwargs)
-            if request.method in ("GET", "HEAD"):
-                return ask(request, request.get_full_path(), what=what)
-            return ask(request, reverse(back) if back else page.form_page(request), what=what)
+            then = reverse(back) if back and request.method == "POST" else ""
+            return first(request, what, then=then) or view(request, *args, **kwargs)
 
         return guarded
 

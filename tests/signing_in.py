@@ -5,9 +5,11 @@ import time
 from typing import Any
 
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.conf import settings
 from django.test import Client
 from django.utils.html import strip_tags
 
+from console import step_up
 from tests.conftest import PASSWORD
 
 SECRET = re.compile(r"<pre[^>]*>([A-Z2-7 ]+)</pre>")
@@ -22,6 +24,15 @@ def fresh(client: Client, person: Any) -> Client:
     """Signed in with the password just now, so that no step-up is asked."""
     answer = sign_in(client, person)
     assert answer.status_code == 302, answer.content
+    return client
+
+
+def stale(client: Client, person: Any) -> Client:
+    """Signed in, but so long ago that a step-up is asked."""
+    client.force_login(person)
+    session = client.session
+    session[step_up.SIGNED_IN] = time.time() - settings.STEP_UP_SECONDS - 1
+    session.save()
     return client
 
 

@@ -16,6 +16,7 @@ from agents.changes.grant import NOUNS, Thing, give, kind_and_key, take_back
 from agents.models import Grant
 from agents.models.grant import SAYS, VERBS
 from approvals.models import Person
+from console import step_up
 from console.until import parse_until
 from console.views import page
 from console.views.page import signed_in
@@ -74,6 +75,8 @@ def thing_of(text: str) -> Thing | None:
 def grant(request: HttpRequest, pk: int) -> HttpResponse:
     """Give a person something, or change what they have on `?on=region:emea`; a POST does it."""
     access.require(request.user, access.ADMINISTER)
+    if asked := step_up.first(request, "to grant something"):
+        return asked
     person, by = get_object_or_404(Person, pk=pk), signed_in(request)
     form = GrantForm(request.POST if request.method == "POST" else None, initial=_initial(person, request))
     if request.method == "POST" and form.is_valid():

@@ -22,6 +22,7 @@ from agents.changes import person as changes
 from agents.changes.seen import ChangedSince, token
 from agents.models import Agent
 from approvals.models import Person, Role
+from console import step_up
 from console.views import once, page, shown
 from console.views.page import signed_in
 from console.views.scope_form import zones
@@ -95,6 +96,8 @@ def _answers_for() -> tuple[dict[int, list[Agent]], dict[int, list[Agent]]]:
 
 def new(request: HttpRequest) -> HttpResponse:
     access.require(request.user, access.ADMINISTER)
+    if asked := step_up.first(request, "to invite someone"):
+        return asked
     form = PersonForm(
         request.POST or None,
         initial={"role": Role.REP, "holds": "everywhere", "time_zone": signed_in(request).time_zone},
@@ -113,6 +116,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     """One person: what they are and answer for; a POST changes them."""
     access.require(request.user, access.ADMINISTER)
+    if request.method == "POST" and (asked := step_up.first(request, "to change a person")):
+        return asked
     one = get_object_or_404(Person, pk=pk)
     form = PersonForm(request.POST if request.method == "POST" else None, initial=_initial(one))
     if request.method == "POST" and form.is_valid():
@@ -172,6 +177,8 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
 def link(request: HttpRequest, pk: int) -> HttpResponse:
     """A link to set a password: mailed, or where no mail goes out shown once."""
     access.require(request.user, access.ADMINISTER)
+    if asked := step_up.first(request, "to give a link that sets a password"):
+        return asked
     one = get_object_or_404(Person, pk=pk, is_active=True)
     _invite(request, one)
     return page.redirect(request, "person", pk)

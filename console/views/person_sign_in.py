@@ -42,10 +42,11 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@step_up.required("to take second steps away")
 def reset(request: HttpRequest, pk: int) -> HttpResponse:
     """As when a phone is lost: the password alone gets in, until they set up another."""
     access.require(request.user, access.ADMINISTER)
+    if asked := step_up.first(request, "to take second steps away"):
+        return asked
     one = get_object_or_404(Person, pk=pk)
     if one.pk == signed_in(request).pk:
         messages.error(request, OWN)
@@ -79,13 +80,13 @@ def rules(request: HttpRequest) -> HttpResponse:
     """Which roles need a second step; a POST changes it, after a step-up."""
     access.require(request.user, access.ADMINISTER)
     form = RulesForm(request.POST if request.method == "POST" else None, initial={"roles": sign_in_rules.roles()})
-    if request.method == "POST" and not step_up.fresh(request):
-        return step_up.ask(request, request.path, what="to change who needs a second step")
+    if request.method == "POST" and (asked := step_up.first(request, "to change who needs a second step")):
+        return asked
     if request.method == "POST" and form.is_valid():
         sign_in_rules.change(form.cleaned_data["roles"], actor=signed_in(request).actor)
         messages.success(request, "Saved. It holds within seconds.")
         return page.redirect(request, "sign-in-rules")
     counts = sign_in_rules.without_second_step()
-    rows = [(value, label, counts.get(value, 0)) for value, label in Role.choices]
-    context = {"form": form, "rows": rows}
+    without = ", ".join(f"{label} {counts[value]}" for value, label in Role.choices if counts.get(value))
+    context = {"form": form, "without": without}
     return page.render(request, "people/sign_in_rules.html", context, status=422 if form.errors else 200)

@@ -20,6 +20,7 @@ from agents.changes.seen import ChangedSince, token
 from agents.models import DeadLetter, Signal, Source
 from agents.sealed import KeyMissing
 from audit.ids import floor_id
+from console import step_up
 from console.views import once, page, shown
 from console.views.page import signed_in
 from console.views.snippets import snippets
@@ -180,6 +181,8 @@ def renew_key(request: HttpRequest, slug: str) -> HttpResponse:
     """Asks first: whoever sends with the old key is shut out at once."""
     access.require(request.user, access.CONNECT)
     source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
+    if request.method == "POST" and (asked := step_up.first(request, "to renew the key")):
+        return asked
     if request.method == "POST":
         changes.renew_key(source, actor=signed_in(request).actor)
         messages.success(request, "The key is a new one. Give it to every sender of this source.")
@@ -191,6 +194,8 @@ def renew_key(request: HttpRequest, slug: str) -> HttpResponse:
 def add_secret(request: HttpRequest, slug: str) -> HttpResponse:
     access.require(request.user, access.CONNECT)
     source = get_object_or_404(access.visible(request.user, Source.objects.all()), slug=slug)
+    if asked := step_up.first(request, "to add a secret"):
+        return asked
     given = request.POST.get("secret", "").strip()
     try:
         secret = changes.add_secret(source, actor=signed_in(request).actor, secret=given)

@@ -45,6 +45,11 @@ class TokenForm(forms.Form):
             seen = access.visible(person, model.objects.order_by(key))
             fields[name].choices = [(getattr(one, key), one.name) for one in seen]
 
+    def scopes(self) -> list[forms.BoundField]:
+        """What it can be narrowed to, where there is any."""
+        fields: dict[str, Any] = self.fields
+        return [self[name] for name in ("agents", "regions", "segments") if fields[name].choices]
+
 
 @never_cache
 def mine(request: HttpRequest) -> HttpResponse:

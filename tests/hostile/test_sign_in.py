@@ -19,7 +19,7 @@ from console import sign_in_rules
 from console.api import tokens
 from tests.conftest import PASSWORD
 from tests.running import ROOT, environment, until
-from tests.signing_in import code_of, fresh, recovery_codes, set_up_app, sign_in
+from tests.signing_in import code_of, fresh, recovery_codes, set_up_app, sign_in, stale
 
 TRIES = 11
 WRONG = "not the right one"
@@ -53,8 +53,7 @@ def _code(person, right: Callable[[], str], wrong: str = "000000") -> Path:
 
 
 def _confirm(person, field: str, right: Callable[[], str]) -> Path:
-    client = Client()
-    client.force_login(person)
+    client = stale(Client(), person)
     return Path(
         lambda: client.post("/confirm", {field: WRONG[:16]}).status_code,
         lambda: client.post("/confirm", {field: right()}).status_code,

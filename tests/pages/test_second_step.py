@@ -9,7 +9,7 @@ from django.test import Client
 from audit.models import Entry
 from console import second_step, sessions
 from tests.conftest import PASSWORD
-from tests.signing_in import code_of, fresh, recovery_codes, set_up_app, sign_in
+from tests.signing_in import code_of, fresh, recovery_codes, set_up_app, sign_in, stale
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +71,7 @@ def test_no_other_code_gets_in(client, alice, secret, code):
 
 
 def test_a_step_cannot_be_added_or_removed_without_confirming(client, alice, secret):
-    client.force_login(alice)
+    stale(client, alice)
     kept = Authenticator.objects.get(user=alice, type="totp")
     for path in ("app", "codes", "passkey"):
         assert client.get(f"/settings/sign-in/{path}")["Location"] == f"/confirm?next=%2Fsettings%2Fsign-in%2F{path}"
@@ -88,7 +88,7 @@ def test_a_step_cannot_be_added_or_removed_without_confirming(client, alice, sec
 
 
 def test_confirming_with_a_code_and_never_leading_elsewhere(client, alice, secret):
-    client.force_login(alice)
+    stale(client, alice)
     client.get("/settings/sign-in/codes")
     sent = client.post("/confirm", {"code": code_of(secret), "next": "//elsewhere.example/"})
     assert (sent.status_code, sent["Location"]) == (303, "/")
@@ -140,3 +140,29 @@ def test_signing_someone_out_everywhere_voids_every_session_listed_or_not(alice)
     assert [client.get("/runs").status_code for client in (listed, unlisted)] == [302, 302]
     assert fresh(Client(), alice).get("/runs").status_code == 200
     assert verbs()[-2:] == ["person.signed_out_everywhere", "person.signed_in"]
+
+
+def test_what_matters_most_asks_again_who_one_is(person, bob):
+    admin = person("Ada", role="admin")
+    client = stale(Client(), admin)
+    page = {"Referer": "http://testserver/people/7?x=1#y"}
+    assert client.get("/people/new")["Location"] == "/confirm?next=%2Fpeople%2Fnew"
+    for path in (f"/people/{bob.pk}", f"/people/{bob.pk}/link", f"/people/{bob.pk}/grant"):
+        answer = client.post(path, {"role": "admin"}, headers=page)
+        assert answer.status_code == 303, path
+        assert answer["Location"] == "/confirm?next=%2Fpeople%2F7%3Fx%3D1", path
+    bob.refresh_from_db()
+    assert bob.role == "rep"
+    assert client.post("/confirm", {"password": PASSWORD, "next": "/people/new"})["Location"] == "/people/new"
+    assert client.get("/people/new").status_code == 200
+
+
+def test_a_step_up_of_one_person_is_not_another_s(client, alice, bob):
+    fresh(client, alice)
+    client.post("/sign-out")
+    assert stale(client, bob).get("/settings/tokens/new").status_code == 303
+
+
+def test_a_fragment_is_led_to_confirm_as_a_whole_page(alice):
+    sent = stale(Client(), alice).get("/settings/tokens/new", headers={"HX-Request": "true"})
+    assert (sent.status_code, sent["HX-Redirect"]) == (204, "/confirm?next=%2Fsettings%2Ftokens%2Fnew")

@@ -12,7 +12,7 @@ from audit.models import Entry
 from console import second_step, sign_in_rules
 from console.api import tokens
 from tests.conftest import PASSWORD
-from tests.signing_in import fresh, set_up_app, sign_in
+from tests.signing_in import fresh, set_up_app, sign_in, stale
 
 pytestmark = pytest.mark.django_db
 TEXT = re.compile(r"sb_[0-9a-f]{8}_[\w-]{43}")
@@ -52,7 +52,7 @@ def test_a_token_is_shown_once_and_revoked_at_once(client, alice):
 
 
 def test_a_token_is_made_only_after_confirming_and_what_one_may_oneself(client, alice, bob):
-    client.force_login(bob)
+    stale(client, bob)
     assert client.get("/settings/tokens/new")["Location"] == "/confirm?next=%2Fsettings%2Ftokens%2Fnew"
     sent = client.post("/settings/tokens/new", {"name": "CI", "verbs": ["see"], "days": 7}, headers={"Referer": "/"})
     assert sent["Location"].startswith("/confirm?next=")
@@ -75,7 +75,7 @@ def test_another_s_token_is_not_there(client, alice, bob, admin):
 
 def test_an_admin_takes_second_steps_away_after_confirming(client, alice, admin, django_capture_on_commit_callbacks):
     set_up_app(fresh(Client(), alice))
-    client.force_login(admin)
+    stale(client, admin)
     assert client.post(f"/people/{alice.pk}/sign-in/reset")["Location"].startswith("/confirm?")
     assert second_step.of(alice).any
     client.post("/confirm", {"password": PASSWORD})
@@ -120,6 +120,6 @@ def test_a_role_that_needs_a_second_step_gets_nowhere_without(client, alice, bob
 
 
 def test_the_rules_are_changed_after_confirming(client, admin):
-    client.force_login(admin)
+    stale(client, admin)
     assert client.post("/people/sign-in", {"roles": ["owner"]})["Location"].startswith("/confirm?")
     assert sign_in_rules.roles() == ()
