@@ -4,19 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q
-from django.utils import timezone
-
+from agents import reach
 from agents.figures import Lately
-from agents.models import Agent, Incident, Pause, Play, Stage
+from agents.models import Agent, Incident, Pause, Play
+from agents.reach import connections
+from agents.readiness import AT_WORK
 from agents.rules.boundaries import compile_policy
 from agents.rules.errors import SpecError
 from agents.rules.metrics import is_failing
 from agents.rules.plays import compile_choices
 from agents.rules.scoring import compile_scorecard
+from agents.sections import Section
 
 MIN_SAMPLE = 10
-AT_WORK = (Stage.SHADOW, Stage.SUPERVISED, Stage.AUTONOMOUS)
 
 
 @dataclass(slots=True)
@@ -28,45 +28,43 @@ class Health:
     cause: str = ""
     incident: Incident | None = None
     pauses: list[Pause] = field(default_factory=list)
+    paused: str = ""
+    """While `word` is paused: "Paused" only once nothing of it is in flight."""
 
     @property
     def broken(self) -> bool:
         return self.word == "broken"
 
 
-def health(
-    agents: Iterable[Agent], recent: Lately, *, plays: Iterable[Play] | None = None, now: datetime | None = None
-) -> dict[int, Health]:
+def health(agents: Iterable[Agent], recent: Lately, *, plays: Iterable[Play] | None = None) -> dict[int, Health]:
     """
-    By agent id; three statements for any number, two where all `plays` are at hand. Wants `metric`, `owner` and
-    `policy` fetched with the agents.
+    By agent id; three statements for any number, two where all `plays` are at hand, one more while any is paused.
+    Wants `metric`, `owner` and `policy` fetched with the agents.
 
     Broken: no active owner past draft, an open incident of its own or of a connection its plays use, a scorecard or
     policy that does not compile, or an hour in which more failed than its metric accepts. Paused: as a whole.
     """
-    now = now or timezone.now()
     incidents = list(
         Incident.objects.exclude(state=Incident.State.RESOLVED).select_related("connection").order_by("opened_at")[:200]
     )
-    pauses = list(
-        Pause.objects.filter(Q(until__isnull=True) | Q(until__gt=now), lifted_at__isnull=True).select_related(
-            "agent", "region", "segment", "play", "connection"
-        )[:100]
-    )
+    pauses = list(Pause.objects.standing()[:100])
+    flights = reach.open_work("sending") if any(_is_whole(pause) for pause in pauses) else []
     known = {play.slug: play for play in plays or Play.objects.only("slug", "steps", "is_active")}
-    return {agent.pk: _judge(agent, recent, incidents, pauses, known) for agent in agents}
+    return {agent.pk: _judge(agent, recent, incidents, pauses, flights, known) for agent in agents}
 
 
 def _judge(
-    agent: Agent, recent: Lately, incidents: list[Incident], pauses: list[Pause], plays: dict[str, Play]
-) -> Health:
+    agent: Agent, recent: Lately, incidents: list[Incident], pauses: list[Pause], flights: list[reach.Work],
+    plays: dict[str, Play],
+) -> Health:  # fmt: skip
     mine = [pause for pause in pauses if pause.agent_id in (None, agent.pk)]
     one = Health(agent.stage, agent.live_since if agent.stage in AT_WORK else None, pauses=mine)
     if agent.stage not in AT_WORK:
         return one
-    whole = [pause for pause in mine if not (pause.region or pause.segment or pause.play or pause.connection)]
-    if whole:
-        one.word, one.since = "paused", whole[0].set_at
+    whole = min(filter(_is_whole, mine), key=lambda pause: pause.share, default=None)
+    if whole is not None:
+        one.word, one.since = "paused", whole.set_at
+        one.paused = reach.words(whole, reach.reach(Section(agent=agent), flights))
     used = connections(agent, plays)
     trouble = next((i for i in incidents if i.agent_id == agent.pk), None) or next(
         (i for i in incidents if i.connection is not None and i.connection.slug in used), None
@@ -80,10 +78,9 @@ def _judge(
     return one
 
 
-def connections(agent: Agent, plays: dict[str, Play]) -> set[str]:
-    """Slugs of the connections through which the agent's plays act."""
-    chosen = [plays[choice["play"]] for choice in agent.choices or () if choice.get("play") in plays]
-    return {step.get("connection", "") for play in chosen for step in play.steps}
+def _is_whole(pause: Pause) -> bool:
+    """Whether it closes all of an agent."""
+    return not (pause.region_id or pause.segment_id or pause.play_id or pause.connection_id)
 
 
 def _fault(agent: Agent, plays: dict[str, Play]) -> str:

@@ -8,7 +8,7 @@ nothing is changed. Held actions are let go after the commit, in batches that th
 """
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -92,8 +92,7 @@ def extend(pause: Pause, until: datetime | None, *, actor: str, why: str = "") -
         if now is None:
             return False
         Pause.objects.filter(pk=pause.pk).update(until=until)
-        before = now.until and now.until.isoformat()
-        record(_line("pause.extended", pause, section, actor, until=until or "never", before=before, why=why))
+        record(_line("pause.extended", pause, section, actor, until=until or "never", before=now.until, why=why))
     pause.until = until
     return True
 
@@ -165,8 +164,7 @@ def _attempts(section: Section) -> list[UUID]:
 
 
 def _line(verb: str, pause: Pause, section: Section, actor: str, **more: Any) -> Line:
-    given = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in more.items()}
-    detail = {**section.detail, **{key: value for key, value in given.items() if value not in (None, "")}}
+    detail = {**section.detail, **{key: _plain(value) for key, value in more.items() if value not in (None, "")}}
     return Line(
         verb=verb,
         subject=f"pause:{pause.pk}",
@@ -176,3 +174,7 @@ def _line(verb: str, pause: Pause, section: Section, actor: str, **more: Any) ->
         segment=detail.get("segment", ""),
         detail=detail,
     )
+
+
+def _plain(value: Any) -> Any:
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value

@@ -13,15 +13,16 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from agents.health import connections
-from agents.models import Agent, Pause, Play, Stage
+from agents.models import Agent, Pause, Play
+from agents.readiness import AT_WORK
 from agents.sections import Section
+from approvals.models import Person
+from approvals.models.person import Mails
 
 OPEN = ("sending", "unknown", "ready", "held", "waiting")
 """States of actions that are not over. Each is read by the index of its own."""
 MOST = 50_000
 """So many actions of a state are read at most; beyond that a count is a floor, and says so ("50,000+")."""
-AT_WORK = (Stage.SHADOW, Stage.SUPERVISED, Stage.AUTONOMOUS)
 
 _WORK = (  # the states are ours
     "SELECT agent_id, play_id, connection_id, r.code, s.code, '{state}', n FROM ("  # noqa: S608
@@ -102,7 +103,7 @@ class Blast:
 
     agents: Sequence[str]
     told: Sequence[str]
-    """Owners and deputies of those agents."""
+    """Those of their owners and deputies who would be mailed."""
     reach: Reach
 
     @property
@@ -120,10 +121,18 @@ def blast(section: Section, *, among: QuerySet[Agent] | None = None) -> Blast:
     """Agents (of all, or `among` these) that act in the section or have open work there, and how much of each kind."""
     work = open_work()
     agents = concerned(section, work, among=among)
-    people = dict.fromkeys(
-        person.name for agent in agents for person in (agent.owner, agent.deputy) if person and person.is_active
-    )
-    return Blast([agent.name for agent in agents], list(people), reach(section, work))
+    return Blast([agent.name for agent in agents], [person.name for person in told(agents)], reach(section, work))
+
+
+def told(agents: Iterable[Agent]) -> dict[Person, list[Agent]]:
+    """Whom a pause of these agents is told to, each with their own of them: active owners and deputies who want mails.
+    Wants `owner` and `deputy` fetched."""
+    found: dict[Person, list[Agent]] = {}
+    for agent in agents:
+        for person in (agent.owner, agent.deputy):
+            if person is not None and person.is_active and person.mails != Mails.NEVER:
+                found.setdefault(person, []).append(agent)
+    return found
 
 
 def unknowns(section: Section, *, most: int) -> list[UUID]:
@@ -151,6 +160,19 @@ def _acts(agent: Agent, section: Section, plays: dict[str, Play]) -> bool:
         and (section.play is None or section.play.slug in {choice.get("play") for choice in agent.choices or ()})
         and (section.connection is None or section.connection.slug in connections(agent, plays))
     )
+
+
+def connections(agent: Agent, plays: dict[str, Play]) -> set[str]:
+    """Slugs of the connections through which the agent's plays act."""
+    chosen = [plays[choice["play"]] for choice in agent.choices or () if choice.get("play") in plays]
+    return {step.get("connection", "") for play in chosen for step in play.steps}
+
+
+def words(pause: Pause, now: Reach) -> str:
+    """What a standing pause is called while that is in it; "Paused" only once nothing is under way."""
+    if pause.share:
+        return f"Resuming, {pause.share} % go"
+    return f"Pausing ({now.in_flight} in flight)" if now.in_flight else "Paused"
 
 
 def contains(section: Section, one: Work) -> bool:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from agents import held, paging, pauses, questions, telling
+from agents import held, paging, pause_mail, pauses, questions, telling
 from agents.connectors import CannotTell, Connector, Found, NotFound
 from agents.loop.hot import hot
 from agents.models import Agent, Connection, Play
@@ -83,8 +83,9 @@ def sweep() -> bool:
 
 
 def page() -> None:
-    """Tell whoever is next of each open incident."""
+    """Tell whoever is next of each open incident, and whoever a new pause concerns."""
     paging.page_due()
+    pause_mail.tell_due()
 
 
 def housekeep() -> None:

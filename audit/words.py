@@ -61,6 +61,7 @@ VERBS: dict[str, str] = {
     "pause.staged": "{actor} let {share} per cent through {subject}[, {before} before]" + _WHY,
     "pause.extended": "{actor} moved the end of {subject}[ to {until}]" + _WHY,
     "pause.lifted": "{actor} lifted {subject}[ of {agent}][ in {region}]" + _WHY,
+    "pause.told": "{actor} told {people} of {subject}",
     "pause.drilled": "{actor} drilled a pause[ of {agent}][ in {region}][, lock after {lock_ms} ms]" + _WHY,
     "agent.created": "{actor} created {subject}",
     "agent.changed": "{actor} changed {subject}" + _WHY,

@@ -24,9 +24,7 @@ class Held:
 
     @property
     def words(self) -> str:
-        if self.pause.share:
-            return f"Resuming, {self.pause.share} % go"
-        return f"Pausing ({self.reach.in_flight} in flight)" if self.reach.in_flight else "Paused"
+        return reach.words(self.pause, self.reach)
 
 
 def held_now(pauses: Sequence[Pause] | None = None, *states: str) -> list[Held]:

@@ -42,6 +42,7 @@ class Pause(models.Model):
     in_flight = ArrayField(models.UUIDField(), default=list, help_text="Attempts under way when it was last closed.")
     quiet_at = models.DateTimeField(null=True, blank=True, help_text="When the last of those was settled.")
     lock_ms = models.FloatField(null=True, help_text="How long the lock was waited for.")
+    told_at = models.DateTimeField(null=True, help_text="When those concerned were mailed.")
     found = models.JSONField(default=dict, help_text="A drill: whom it concerns, who would be told, what was open.")
 
     objects = Pauses.as_manager()

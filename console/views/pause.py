@@ -117,7 +117,7 @@ def _holds(request: HttpRequest, pause: Pause) -> page.Rows:
     rows = Hold.objects.filter(pause=pause).select_related("action")
     if not access.reach(request.user, access.SEE).everywhere:
         rows = rows.filter(action__in=access.visible(request.user, Action.objects.all()))
-    return page.keyset(request, rows, size=25)
+    return page.keyset(request, rows, size=15)
 
 
 @require_POST

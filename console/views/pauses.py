@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from agents import access, reach
 from agents.models import Agent, Pause, Region, Segment
+from agents.readiness import AT_WORK
 from agents.sections import Section
 from approvals.models import Person
 from console.standing import Held
@@ -44,7 +45,7 @@ class Cell:
     @property
     def words(self) -> str:
         if self.paused:
-            return Held(self.paused, self.reach).words.partition(" (")[0]
+            return f"{self.paused.share} % go" if self.paused.share else Held(self.paused, self.reach).state.title()
         return "Partly" if self.partly else "Running"
 
 
@@ -98,7 +99,7 @@ def quick(request: HttpRequest) -> HttpResponse:
     sections = [Section(), *(Section(region=region) for region in _tree(request, Region) if region.parent_id is None)]
     if named := access.visible(request.user, Agent.objects.all()).filter(slug=request.GET.get("agent", "")).first():
         sections.insert(0, Section(agent=named))
-    agents = access.visible(request.user, Agent.objects.all()).filter(stage__in=reach.AT_WORK).count() if may else 0
+    agents = access.visible(request.user, Agent.objects.all()).filter(stage__in=AT_WORK).count() if may else 0
     choices = [
         {
             "section": section,

@@ -66,7 +66,7 @@ def roster(request: HttpRequest, agents: QuerySet[Agent]) -> Roster:
     now = timezone.now()
     found = list(agents.select_related("owner", "deputy", "metric", "policy").order_by("name")[:MOST])
     recent, questions = lately(now=now, reach=access.reach(request.user, access.SEE)), waiting()
-    states = health(found, recent, now=now)
+    states = health(found, recent)
     measured = kept_results(found)
     rows = [
         Row(

@@ -21,7 +21,7 @@ from agents.rules.policy_specs import clause_words
 from agents.sentence import sentence
 from agents.tasks import wake
 from approvals.models import Approval
-from audit.timeline import Filters, timeline
+from audit.timeline import Filters, Row, timeline
 from console.views import page
 from console.views.boundaries import names
 from console.views.page import signed_in
@@ -30,7 +30,7 @@ from console.views.run_filters import RunFilters
 GOAL = timedelta(seconds=60)
 OPEN = (State.WAITING, State.READY, State.HELD, State.SENDING)
 MOVING = (State.READY, State.SENDING)
-GATE = ("action.permitted", "action.held", "action.refused", "action.retried")
+GATE = ("action.permitted", "action.held", "action.let_go", "action.refused", "action.retried")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +149,12 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
     for attempt in Attempt.objects.filter(action__in=tried).order_by("id"):
         deeds[attempt.action_id].attempts.append(attempt)
     entries = [entry for entry in reversed(timeline(Filters(run=run.pk), limit=200)) if entry.verb in GATE]
-    pauses = _pauses([*(action.why for action in actions), *(str(entry.detail.get("why", "")) for entry in entries)])
+    pauses = _pauses([*(action.why for action in actions), *map(_why, entries)])
     for entry in entries:
         action_id = _uuid(entry.subject)
         if action_id in deeds:
             deed = deeds[action_id]
-            why = str(entry.detail.get("why", ""))
+            why = _why(entry)
             deed.gate.append(Check(entry.verb.partition(".")[2], entry.at, pauses.get(why, why), entry.seq))
     undone = {a.undo_of for a in actions if a.undo_of and a.state not in (State.FAILED, State.REFUSED)}
     may = access.may(person, access.RESEND, run)
@@ -169,6 +169,12 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
             and _undoable(deed.action)
         )
     return list(deeds.values())
+
+
+def _why(entry: Row) -> str:
+    """What the entry gives as its reason: words, or the pause that held or let go."""
+    pause = entry.detail.get("pause")
+    return f"pause:{pause}" if pause else str(entry.detail.get("why", ""))
 
 
 def _in_order(actions: Iterable[Action]) -> list[Action]:

@@ -87,5 +87,5 @@ def _verbs(call):
 
 
 def test_kinds_group_the_verbs():
-    assert kinds()["pause"] == ["pause.set", "pause.staged", "pause.extended", "pause.lifted", "pause.drilled"]
+    assert kinds()["pause"] == ["pause.set", "pause.staged", "pause.extended", "pause.lifted", "pause.told", "pause.drilled"]
     assert refer("cli") == "cli"

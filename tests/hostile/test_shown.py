@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
 from agents import pauses
 from agents.models import Agent, Connection, Pause, Play
@@ -25,8 +26,8 @@ REGIONS = ("emea/de", "amer/us", "apac/jp")
 SHARE = 0.9
 BACKLOG = "SELECT count(*) FROM agents_action WHERE state = 'ready'"
 THROUGHOUT = """
-SELECT EXISTS (SELECT FROM agents_attempt t JOIN agents_action a ON a.id = t.action_id
-    WHERE t.at < %s AND (t.settled_at IS NULL OR t.settled_at > %s) AND {where})
+SELECT EXISTS (SELECT FROM agents_attempt WHERE at < %s AND (settled_at IS NULL OR settled_at > %s)
+    AND action_id IN (SELECT id FROM agents_action WHERE {where}))
 """
 """Whether an attempt of the section was in flight during the whole of a poll."""
 
@@ -52,7 +53,7 @@ def looks(yard: Yard, person: Any) -> Any:
         url, part = (
             (f"/pauses/{pause.pk}", r"<h1>.*?</div>"),
             ("/pauses", rf'<li id="pause-{pause.pk}".*?</li>'),
-            ("/strips", r'<p class="strip paused".*?</p>'),
+            (reverse("strips"), r'<p class="strip paused".*?</p>'),
         )[turn[0] % 3]
         begun = now(yard)
         answer = client.get(url)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
@@ -12,7 +13,7 @@ from agents.loop.act import Drain
 from agents.loop.hot import Hot
 from agents.models import Action, Attempt, Hold, Pause
 from agents.sections import Section, turn
-from agents.watchdog import sweep
+from agents.watchdog import page, sweep
 from audit.ids import new_ids
 from audit.models import Entry
 from tests import making
@@ -202,3 +203,23 @@ def test_the_reach_is_one_statement_and_says_when_it_is_a_floor(hot, greeting, m
     monkeypatch.setattr(reach, "MOST", 4)
     found = reach.now(Section())
     assert (found.held, found.said["held"], found.said["queued"]) == (4, "4+", "0")
+
+
+def test_owners_and_deputies_are_told_once_of_a_pause_but_not_of_their_own_nor_of_a_drill(greeting, alice, person):
+    bob, olga = person("Bob", role="owner"), person("Olga", role="ops", mails="never")
+    greeting.deputy = bob
+    greeting.save()
+    quiet = making.agent(making.play(making.sandbox("other"), "other"), olga, "other")
+    pauses.drill(Section(), actor="cli")
+    pauses.set_pause(Section(agent=quiet), reason="x", actor="cli")
+    page()
+    assert mail.outbox == []
+    pause = pauses.set_pause(Section(), reason="Wrong messages", actor=bob.actor, person=bob)
+    page()
+    page()
+    (sent,) = mail.outbox
+    assert (sent.to, sent.subject) == ([alice.email], "[Signalbox] Paused: Everything")
+    assert "by Bob" in sent.body
+    assert "Wrong messages" in sent.body
+    assert f"/pauses/{pause.pk}" in sent.body
+    assert Entry.objects.filter(verb="pause.told").count() == 1
