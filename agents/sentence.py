@@ -121,7 +121,7 @@ def _said(action: Action, run: Run, approval: Approval | None) -> str:
     name = approval.decided_by.name if approval.decided_by else ""
     at = moment(approval.decided_at) if approval.decided_at else ""
     if approval.state == "approved":
-        return f"{name} said yes on {at}"
+        return f"{_yeses(approval) if approval.needed > 1 else name} said yes on {at}"
     if approval.state == "rejected":
         reason = f" ({approval.reason.replace('-', ' ').replace('_', ' ')})" if approval.reason else ""
         return f"{name} said no on {at}{reason}, so nothing was sent"
@@ -130,6 +130,11 @@ def _said(action: Action, run: Run, approval: Approval | None) -> str:
     if approval.state == "expired":
         return "nobody answered in time, so nothing was sent"
     return "the question was withdrawn, so nothing was sent"
+
+
+def _yeses(approval: Approval) -> str:
+    said = approval.answers.filter(said="yes", voided_at=None).order_by("id")
+    return " and ".join(said.values_list("person__name", flat=True))
 
 
 def _because(why: str) -> str:

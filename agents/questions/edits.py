@@ -138,7 +138,9 @@ def _allowed(
         raise Stale(approval, "The agent, its play or its boundaries changed since it was asked.")
     if facts is None:
         return
-    decision = agent.policy.decide(replace(_with(facts, changes), stage=agent.stage, risk=play.risk))
+    person = bytes(action.contact).hex() if action.contact else ""
+    known = replace(_with(facts, changes), stage=agent.stage, risk=play.risk, person=person)
+    decision = agent.policy.decide(known)
     if decision.verdict == "never" or (decision.verdict == "ask" and decision.clause != approval.question["clause"]):
         raise ValidationError(
             {"": f"The boundaries do not leave what you made of it to this question. {decision.why}."}
