@@ -11,6 +11,7 @@ from agents import access
 from agents.models import Agent, Play, Policy, Region, Segment
 from agents.models.policy import SENDING
 from agents.models.proposal import PolicyProposal
+from agents.redecide import redecide
 from agents.rules.boundaries import Policy as Boundaries
 from agents.rules.boundaries import compile_policy
 from agents.rules.errors import SpecError
@@ -122,7 +123,7 @@ def publish_policy(
             )
         )
         _overtake(agent, policy, actor)
-        _decide_again(agent, policy, actor)
+        redecide(agent, policy, actor=actor)
     return policy
 
 
@@ -188,12 +189,3 @@ def _overtake(agent: Agent, policy: Policy, actor: str) -> None:
         one.said = f"Version {policy.version} was published meanwhile."
         one.save(update_fields=["state", "decided_at", "said"])
         record(Line("policy.overtaken", f"proposal:{one.pk}", actor, agent=agent.slug, detail={"why": one.said}))
-
-
-def _decide_again(agent: Agent, policy: Policy, actor: str) -> None:
-    """What waits, and what was approved but not yet let through, is held against the new version."""
-    try:
-        from agents.redecide import redecide
-    except ImportError:
-        return
-    redecide(agent, policy, actor=actor)

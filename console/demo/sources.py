@@ -10,6 +10,7 @@ SOURCES: tuple[dict[str, Any], ...] = (
         "name": "Website (Segment)",
         "mapping": {
             "account": ["context.traits.company.id"],
+            "value": "context.traits.company.arr",
             "region": ["context.traits.country"],
             "region_map": {"UK": "emea/gb"},
             "fields": {
@@ -25,6 +26,7 @@ SOURCES: tuple[dict[str, Any], ...] = (
         "name": "Tideline app (CloudEvents)",
         "mapping": {
             "account": "subject",
+            "value": "data.arr",
             "fields": {"employees": "data.employees"},
             "region_map": {"UK": "emea/gb"},
             "segment_rules": BY_SIZE,
@@ -38,6 +40,7 @@ SOURCES: tuple[dict[str, Any], ...] = (
             "type": "kind",
             "time": "at",
             "account": "customer.id",
+            "value": "customer.arr",
             "account_name": "customer.name",
             "person": "contact.name",
             "email": "contact.email",

@@ -114,7 +114,7 @@ def _website(
     who = rng.choice(at.people) if at.number not in ON_THE_LIST else at.people[0]
     id_ = f"web-{uuid4()}"
     traits = {"name": who.name, "firstName": who.given, "email": who.email, "title": who.title, "country": at.country}
-    firm = {"id": at.key, "name": at.name, "employees": at.employees, "industry": at.industry}
+    firm = {"id": at.key, "name": at.name, "employees": at.employees, "industry": at.industry, "arr": at.arr}
     call = {
         "type": "track",
         "event": event,
@@ -137,6 +137,7 @@ def _product(rng: random.Random, at: Company, type_: str, outcome: tuple[str, in
         "email": who.email,
         "country": at.country,
         "employees": at.employees,
+        "arr": at.arr,
         "team_size": rng.choice((1, 1, 2, 3, 4, 6, 9)),
         "first_result": rng.random() < 0.55,
         "days_idle": rng.randint(0, 9),
