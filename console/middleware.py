@@ -61,7 +61,9 @@ class SignInFirst(LoginRequiredMiddleware):
 class SecondStepFirst:
     """Send those whose role needs a second step, and who have none, to set one up before anything else opens."""
 
-    OPEN = ("sign-out", "confirm", "security", "second-step-app", "recovery-codes", "passkey-new", "password", "session-end")
+    OPEN = (
+        "sign-out", "confirm", "security", "second-step-app", "recovery-codes", "passkey-new", "password", "session-end",
+    )  # fmt: skip
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -78,9 +78,11 @@ def examples() -> dict[str, Callable[[], dict[str, Any]]]:
         "sources": lambda: {"slug": Source.objects.earliest("pk").slug},
         "connections": lambda: {"slug": Connection.objects.earliest("pk").slug},
         "plays": lambda: {"slug": Play.objects.earliest("pk").slug},
-        "people": lambda: {"pk": Person.objects.get(role="rep").pk},
+        "people": lambda: {"pk": Person.objects.get(role="rep").pk, "token": 1},
         "scopes/regions": lambda: {"code": "emea/de"},
         "scopes/segments": lambda: {"code": "enterprise"},
+        "settings": lambda: {"pk": 1},
+        "sign-in": lambda: {"provider_id": "company"},
         "password": lambda: (lambda person: {
             "uidb64": urlsafe_base64_encode(force_bytes(person.pk)), "token": default_token_generator.make_token(person)
         })(Person.objects.earliest("pk")),
