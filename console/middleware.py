@@ -62,8 +62,9 @@ class SecondStepFirst:
     """Send those whose role needs a second step, and who have none, to set one up before anything else opens."""
 
     OPEN = (
-        "sign-out", "confirm", "security", "second-step-app", "recovery-codes", "passkey-new", "password", "session-end",
-    )  # fmt: skip
+        *("sign-out", "confirm", "security", "second-step-app", "recovery-codes", "passkey-new"),
+        *("password", "session-end"),
+    )
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
