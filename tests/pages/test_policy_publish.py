@@ -12,6 +12,7 @@ from agents.changes.policy import PublishedSince, SecondPersonNeeded, confirm_ve
 from agents.changes.proposal import Decided, cancel, confirm, decline, put_due_live, put_forward
 from agents.models import Agent, Play, Policy
 from agents.models.proposal import PolicyProposal
+from agents.rules.presets import PRESETS
 from audit.models import Entry
 from tests import making
 
@@ -189,3 +190,10 @@ def test_at_its_time_it_is_checked_again(agent, alice, mia, why):
     ended = {"cancelled": "cancelled", "stage": "proposed"}
     assert proposal.state == ended.get(why, "stale")
     assert Agent.objects.get().policy.version == (2 if why == "version" else 1)
+
+
+def test_a_preset_that_lets_nothing_go_alone_needs_nobody(alice):
+    agent = making.agent(making.play(making.sandbox()), alice, policy=ALONE)
+    for key in ("shadow", "ask"):
+        spec = next(one.spec for one in PRESETS if one.key == key)
+        assert isinstance(put_forward(agent, person=alice, spec=spec, reason=key), Policy)
