@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from agents.brains.contract import Thought
 from agents.brains.scorecard import ScorecardBrain
@@ -13,7 +14,9 @@ from agents.models import Account, Play, Region, Route, Segment, Signal, Stage
 from agents.registry import RouteNow, ScopeNow, Snapshot, compile_route
 from agents.rules import history
 from agents.rules.boundaries import Decision, Facts, Policy
+from agents.rules.comparisons import as_number
 from agents.rules.errors import SpecError
+from agents.rules.facts import as_currency, as_zone
 from agents.rules.plays import PlayChoices
 from agents.rules.scopes import UNASSIGNED
 from agents.rules.scoring import Scorecard
@@ -77,14 +80,17 @@ def rehearse(
     policy: Policy | None = None,
     stage: str = Stage.AUTONOMOUS,
 ) -> list[Tried]:
-    """Score each, choose a play, and ask the boundaries, as though it came in now to an agent in `stage`."""
+    """Score each, choose a play, and ask the boundaries, as though it came in now to an agent in `stage`. Whether a
+    play can be taken back is not known here, so it counts as one that can't."""
     risks = dict(Play.objects.values_list("slug", "risk"))
+    local = {code: more for code, *more in Region.objects.values_list("code", "currency", "time_zone")}
     out = []
     for past in pasts:
         thought = BRAIN.decide(past.document, scorecard=scorecard, choices=choices)
         decision = None
         if thought.play and policy is not None:
             region, segment = past.document["signal"]["region"], past.document["signal"]["segment"]
+            fields, (currency, zone) = past.signal.fields, local.get(region, ("", ""))
             decision = policy.decide(
                 Facts(
                     play=thought.play,
@@ -93,6 +99,13 @@ def rehearse(
                     confidence_pct=thought.confidence_pct,
                     risk=risks.get(thought.play, "high"),
                     stage=stage,
+                    account=past.signal.account,
+                    person=bytes(past.signal.contact).hex() if past.signal.contact else "",
+                    value=as_number(fields.get("value")),
+                    currency=as_currency(fields.get("currency")) or currency,
+                    at=timezone.now(),
+                    zone=as_zone(fields.get("time_zone")) or zone,
+                    fields=fields,
                 )
             )
         out.append(Tried(past.signal, thought, decision))
