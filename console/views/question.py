@@ -25,7 +25,7 @@ TOLD = 50
 @require_GET
 def question(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The question whole, open or over; answered here by whoever may, read by whoever sees it."""
-    return page.render(request, "inbox/question.html", shown(request, pk), fragment=("question",))
+    return page.render(request, "inbox/question.html", shown(request, pk))
 
 
 def shown(request: HttpRequest, pk: UUID) -> dict[str, Any]:
