@@ -21,7 +21,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from approvals.models import Person
-from console import lockout, security
+from console import lockout, security, sessions
 
 APP, CODES, PASSKEY = (
     Authenticator.Type.TOTP.value,
@@ -140,9 +140,12 @@ def add_passkey(person: Person, *, name: str, credential: Mapping[str, Any]) -> 
         return _added(person, PASSKEY)
 
 
-def remove(person: Person, kept: Authenticator) -> None:
-    """Take an app or a passkey away; with the last of them go the recovery codes."""
+def remove(person: Person, kept: Authenticator, *, needed: bool) -> None:
+    """Take an app or a passkey away; with the last, which stays where one is `needed`, go the recovery codes."""
     with transaction.atomic():
+        others = Authenticator.objects.select_for_update().filter(user=person).exclude(type=CODES).exclude(pk=kept.pk)
+        if needed and not others:
+            raise ValidationError("Your role needs a second step: set up another before you remove this one.")
         what = kept.type
         kept.delete()
         delete_dangling_recovery_codes(person)
@@ -162,11 +165,12 @@ def new_codes(person: Person) -> list[str]:
 
 
 def reset(person: Person, *, actor: str) -> int:
-    """An admin takes all second steps away, as when a phone is lost; how many there were. They sign in anew."""
+    """An admin takes all second steps away, as when a phone is lost, and with them every session; how many steps."""
     with transaction.atomic():
         count = Authenticator.objects.filter(user=person).exclude(type=CODES).count()
         Authenticator.objects.filter(user=person).delete()
         if count:
+            sessions.void(person)
             security.note("person.steps_reset", person, actor=actor, count=count)
     return count
 

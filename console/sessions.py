@@ -45,11 +45,14 @@ def end(chosen: QuerySet[UserSession]) -> int:
 def end_all(person: Person, *, actor: str, why: str = "") -> None:
     """Sign a person out everywhere, at once, from sessions listed or not: what they are signed in with is void."""
     with transaction.atomic():
-        one = Person.objects.select_for_update().get(pk=person.pk)
-        one.signed_out_at = timezone.now()
-        one.save(update_fields=["signed_out_at"])
-        UserSession.objects.filter(user=one).delete()
-        security.note("person.signed_out_everywhere", one, actor=actor, **({"why": why} if why else {}))
+        void(person)
+        security.note("person.signed_out_everywhere", person, actor=actor, **({"why": why} if why else {}))
+
+
+def void(person: Person) -> None:
+    """Make void what the person is signed in with, in the transaction of the change that asks for it."""
+    Person.objects.filter(pk=person.pk).update(signed_out_at=timezone.now())
+    UserSession.objects.filter(user=person).delete()
 
 
 def browser(user_agent: str) -> str:

@@ -77,7 +77,7 @@ class Endpoint(APIView):
         super().initial(request, *args, **kwargs)
         if request.auth is None:
             raise exceptions.NotAuthenticated("No token was sent.")
-        if verb := self.verbs.get(str(request.method)):
+        if verb := self.verbs.get("GET" if request.method == "HEAD" else str(request.method)):
             self._has(verb)
 
     @property

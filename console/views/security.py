@@ -117,8 +117,12 @@ def add_passkey(request: HttpRequest) -> HttpResponse:
 def remove_step(request: HttpRequest, pk: int) -> HttpResponse:
     person = signed_in(request)
     kept = get_object_or_404(Authenticator.objects.exclude(type=second_step.CODES), user=person, pk=pk)
-    second_step.remove(person, kept)
-    messages.success(request, "It is removed: it no longer gets anyone in.")
+    try:
+        second_step.remove(person, kept, needed=sign_in_rules.asks(person))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, "It is removed: it no longer gets anyone in.")
     return page.redirect(request, "security")
 
 

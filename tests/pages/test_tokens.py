@@ -74,7 +74,7 @@ def test_another_s_token_is_not_there(client, alice, bob, admin):
 
 
 def test_an_admin_takes_second_steps_away_after_confirming(client, alice, admin, django_capture_on_commit_callbacks):
-    set_up_app(fresh(Client(), alice))
+    set_up_app(theirs := fresh(Client(), alice))
     stale(client, admin)
     assert client.post(f"/people/{alice.pk}/sign-in/reset")["Location"].startswith("/confirm?")
     assert second_step.of(alice).any
@@ -82,6 +82,7 @@ def test_an_admin_takes_second_steps_away_after_confirming(client, alice, admin,
     with django_capture_on_commit_callbacks(execute=True):
         client.post(f"/people/{alice.pk}/sign-in/reset")
     assert not second_step.of(alice).any
+    assert theirs.get("/runs").status_code == 302, "whoever has the phone is signed out"
     assert mail.outbox[-1].to == [alice.email]
     assert "Ada took all second steps" in mail.outbox[-1].body
     entry = Entry.objects.get(verb="person.steps_reset")
@@ -116,6 +117,9 @@ def test_a_role_that_needs_a_second_step_gets_nowhere_without(client, alice, bob
     assert fresh(Client(), bob).get("/runs").status_code == 200
     set_up_app(theirs)
     assert theirs.get("/runs").status_code == 200
+    kept = second_step.of(alice).app
+    theirs.post(f"/settings/sign-in/steps/{kept.pk}/remove")
+    assert second_step.of(alice).any, "the last one stays while the role needs it"
     assert sign_in(Client(), alice)["Location"] == "/sign-in/code"
 
 
