@@ -82,6 +82,7 @@ def examples() -> dict[str, Callable[[], dict[str, Any]]]:
         "scopes/regions": lambda: {"code": "emea/de"},
         "scopes/segments": lambda: {"code": "enterprise"},
         "settings": lambda: {"pk": 1},
+        "api": lambda: {"pk": 1, "rest": "nowhere"},
         "sign-in": lambda: {"provider_id": "company"},
         "password": lambda: (lambda person: {
             "uidb64": urlsafe_base64_encode(force_bytes(person.pk)), "token": default_token_generator.make_token(person)
