@@ -30,6 +30,9 @@ from audit.entries import Line, append
 from audit.ids import new_ids
 
 PERMIT_SECONDS = 2.0
+FRUITLESS_SECONDS = 0.5
+"""How long it goes on while all it judges is turned away; the rest waits for the next sweep, and what is in flight
+does not wait for it."""
 ACTOR = "worker:gate"
 
 PERMIT = """
@@ -73,18 +76,17 @@ class Permitted:
 
 def gate(hot: Hot) -> list[Permitted]:
     """
-    Permit what may be sent now, in as many transactions as it takes to find some; see the module for the order of
-    locks.
+    Permit what may be sent now, in as many transactions as it takes to find some, within FRUITLESS_SECONDS; see the
+    module for the order of locks.
 
     Raises psycopg.errors.LockNotAvailable after 200 ms of waiting and psycopg.OperationalError when the database goes
     away; either way nothing was permitted, unless the commit itself was in doubt: then the sweeper finds the attempt.
     """
-    while True:
+    ends = boottime() + FRUITLESS_SECONDS
+    permitted: list[Permitted] | None = []
+    while permitted == [] and boottime() < ends:
         permitted = _judge(hot)
-        if permitted is None:
-            return []
-        if permitted:
-            return permitted
+    return permitted or []
 
 
 def _judge(hot: Hot) -> list[Permitted] | None:

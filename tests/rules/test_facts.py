@@ -1,11 +1,13 @@
 """Facts come back from their document as they were, and from anything else as unknown."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.rules.boundaries import compile_policy
 from agents.rules.facts import Facts, as_currency, as_zone, facts_document, facts_of
 
 json_values = st.recursive(
@@ -34,6 +36,18 @@ some_facts = st.builds(
 )
 
 
+EVERYTHING = compile_policy(
+    {
+        "clauses": [
+            {"id": "a", "say": "alone", "when": "fields.a > value || account == play"},
+            {"id": "b", "say": "never", "hours": ["18:00", "08:00"], "days": ["sat"], "accounts": ["x"]},
+            {"id": "c", "say": "ask", "min_value": 0, "currency": "EUR", "min_confidence": 10, "regions": ["emea"]},
+        ],
+        "max_signal_age_minutes": 5,
+    }
+)
+
+
 @given(some_facts)
 def test_facts_come_back_as_they_were(facts):
     assert facts_of(json.loads(json.dumps(facts_document(facts))), facts.fields) == facts
@@ -43,6 +57,7 @@ def test_facts_come_back_as_they_were(facts):
 def test_anything_reads_as_facts(document):
     facts = facts_of(document)
     assert facts_of(facts_document(facts)) == facts
+    assert EVERYTHING.decide(replace(facts, stage="autonomous")).verdict in ("alone", "ask", "never")
 
 
 def test_nothing_reads_as_the_dangerous_side():
