@@ -48,9 +48,10 @@ WHERE (a.state IN ('waiting', 'held') OR a.state = 'ready') AND a.approval_id IS
 """
 STATES = ("waiting", "held", "ready")
 REBIND = """
-UPDATE approvals_approval p SET question = v.question, binding = v.binding, needed = v.needed, editable = v.editable
-FROM unnest(%s::uuid[], %s::jsonb[], %s::bytea[], %s::int2[], %s::jsonb[])
-    AS v(id, question, binding, needed, editable) WHERE p.id = v.id
+UPDATE approvals_approval p SET binding = v.binding, needed = v.needed, editable = v.editable,
+    question = p.question || jsonb_build_object('clause', v.clause, 'why', v.why, 'policy', %s::int)
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[], %s::int2[], %s::jsonb[])
+    AS v(id, clause, why, binding, needed, editable) WHERE p.id = v.id
 """
 WITHDRAW = """
 UPDATE approvals_approval p SET state = 'withdrawn', decided_by_id = NULL, decided_at = %s, note = v.why
@@ -76,7 +77,7 @@ class Redecided(NamedTuple):
 class Outcome:
     """What one batch comes to, as rows to write."""
 
-    rebound: list[tuple[UUID, str, bytes, int, str]] = field(default_factory=list)
+    rebound: list[tuple[UUID, str, str, bytes, int, str]] = field(default_factory=list)
     withdrawn: list[tuple[UUID, str]] = field(default_factory=list)
     anew: list[Question] = field(default_factory=list)
     actions: list[tuple[UUID, str, str, UUID, str]] = field(default_factory=list)
@@ -155,7 +156,7 @@ def _write(
     if known:
         Verdict.objects.filter(approval__in=known, voided_at=None).update(voided_at=at)
     if out.rebound:
-        cursor.execute(REBIND, _columns(out.rebound))
+        cursor.execute(REBIND, [policy.version, *_columns(out.rebound)])
     if out.withdrawn:
         cursor.execute(WITHDRAW, [at, *_columns(out.withdrawn)])
     open_questions(cursor, out.anew)
@@ -252,9 +253,9 @@ class Again:
 
     def _rebind(self, out: Outcome, decision: Decision) -> None:
         bound = self._bound(decision.clause, decision.approvers)
-        question = orjson.dumps(self._question(decision, decision.why)).decode()
         editable = orjson.dumps(decision.editable).decode()
-        out.rebound.append((self.approval.pk, question, bound, decision.approvers, editable))
+        row = (self.approval.pk, decision.clause, decision.why, bound, decision.approvers, editable)
+        out.rebound.append(row)
         by = f"clause:{decision.clause}"
         out.actions.append((self.action.pk, "waiting", decision.why, self.approval.pk, by))
         out.lines.append(self._line("action.rebound", binding=bound.hex()))
