@@ -5,7 +5,7 @@ allauth asks for some by names of its own; they are the same pages.
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import confirm, me, person_sign_in, provider, second_step, security, sign_in, tokens
+from console.views import away, confirm, me, person_sign_in, provider, second_step, security, sign_in, tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in", sign_in.SignIn.as_view(), name="sign-in"),
@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/reset/<uidb64>/<token>", sign_in.PasswordResetSet.as_view(), name="password-reset-set"),
     path("settings", me.settings, name="settings"),
     path("settings/look", me.look, name="look"),
+    path("settings/away", away.away, name="away"),
     path("settings/sign-in", security.overview, name="security"),
     path("settings/sign-in/app", security.add_app, name="second-step-app"),
     path("settings/sign-in/codes", security.codes, name="recovery-codes"),
