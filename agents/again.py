@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.core.exceptions import PermissionDenied
 
 from agents import access
 from agents.brains.contract import Thought
@@ -150,10 +151,12 @@ def _again(action_id: UUID, person: Person) -> Result:
 
 
 def _require(person: Person, action_ids: list[UUID]) -> None:
-    """PermissionDenied, naming the agent, where one of them is beyond where the person may resend."""
+    """PermissionDenied, naming the agent to those who see it, where one is beyond where the person may resend."""
     for action in Action.objects.filter(pk__in=action_ids).only("agent_id", "region_id", "segment_id"):
         if not access.may(person, access.RESEND, action):
-            access.require(person, access.RESEND, action.agent)
+            seen = access.may(person, access.SEE, action)
+            access.require(person, access.RESEND, action.agent if seen else None)
+            raise PermissionDenied("You may not resend this: ask an admin for it.")
 
 
 def _step(now: Snapshot, play: str, key: str) -> Any:

@@ -41,9 +41,14 @@ def may_somewhere(person: Any, verb: str) -> bool:
 
 
 def require(person: Any, verb: str, on: Any = None) -> None:
-    """Refuse with django.core.exceptions.PermissionDenied, whose text says what is missing, and whose it is."""
+    """
+    Refuse with django.core.exceptions.PermissionDenied, whose text says what is missing, and whose it is; it names
+    nothing that the person does not see.
+    """
     if not may(person, verb, on):
-        raise PermissionDenied(_refusal(verb, on, _others(person, verb, on)))
+        seen = verb != SEE and on is not None and may(person, SEE, on)
+        others = [one for one in _others(person, verb, on) if may(person, SEE, one)]
+        raise PermissionDenied(_refusal(verb, on if seen else None, others))
 
 
 def require_somewhere(person: Any, verb: str) -> None:

@@ -126,10 +126,10 @@ def change_thinking(
     return agent
 
 
-def compile_thinking(scorecard: Any, choices: Any) -> tuple[Any, Any]:
-    """Both compiled, against the plays there are; SpecError with the faults of both."""
+def compile_thinking(scorecard: Any, choices: Any, *, plays: set[str] | None = None) -> tuple[Any, Any]:
+    """Both compiled, against `plays` (slugs; None: all there are); SpecError with the faults of both."""
     faults, out = Faults(), list[Any]()
-    plays = set(Play.objects.values_list("slug", flat=True))
+    plays = set(Play.objects.values_list("slug", flat=True)) if plays is None else plays
     with faults.gather():
         out.append(compile_scorecard(scorecard))
     with faults.gather():

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from agents.access.gate import approving
+from agents.access.gate import allowed
 from agents.access.reach import Reach
 from agents.loop.claim import Claimed
 from agents.registry import AgentNow, ConnectionNow
@@ -47,7 +47,7 @@ def yeses(cursor: Any, claimed: Collection[Claimed]) -> Yeses:
         id_: Answered(state, bytes(binding), clause or "", needed, tuple(people))
         for id_, state, binding, clause, needed, people in cursor.execute(APPROVALS, [ids]).fetchall()
     }
-    return Yeses(questions, approving(cursor, {person for one in questions.values() for person in one.people}))
+    return Yeses(questions, allowed(cursor, {person for one in questions.values() for person in one.people}))
 
 
 def without_yes(yeses: Yeses, action: Claimed, agent: AgentNow, connection: ConnectionNow) -> str:

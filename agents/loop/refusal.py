@@ -7,6 +7,9 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from agents.access.gate import allowed
+from agents.access.reach import Reach
+from agents.access.roles import RESEND
 from agents.loop import past
 from agents.loop.answered import MISSING, Yeses, without_yes, yeses
 from agents.loop.claim import Claimed
@@ -31,6 +34,8 @@ class Known:
     yeses: Yeses
     suppressed: set[bytes]
     runs: dict[UUID, Past]
+    undoing: dict[int, Reach]
+    """Where each of those who take something back may do so now."""
 
 
 def known(cursor: Any, now: Snapshot, clock: datetime, claimed: list[Claimed]) -> Known:
@@ -44,7 +49,22 @@ def known(cursor: Any, now: Snapshot, clock: datetime, claimed: list[Claimed]) -
         yeses(cursor, claimed),
         {bytes(contact) for (contact,) in suppressed},
         past.these(cursor, [action.run for action in again], fields=fields),
+        allowed(cursor, {by for action in claimed if (by := _undone_by(action))}, RESEND),
     )
+
+
+def _undone_by(action: Claimed) -> int | None:
+    """The id of the person who takes something back by it."""
+    kind, _, id_ = action.permitted_by.partition(":")
+    return int(id_) if action.undo_of is not None and kind == "person" else None
+
+
+def _without_leave(known: Known, action: Claimed) -> str:
+    where = {"agent": action.agent, "region": action.region, "segment": action.segment}
+    by = _undone_by(action)
+    if by is None or (by in known.undoing and known.undoing[by].holds(**where)):
+        return ""
+    return "Whoever asked to take it back no longer may."
 
 
 def refusal(known: Known, action: Claimed) -> str:
@@ -58,7 +78,7 @@ def refusal(known: Known, action: Claimed) -> str:
     if action.contact in known.suppressed:
         return "The person is on the do-not-contact list."
     if action.undo_of is not None:
-        return ""
+        return _without_leave(known, action)
     agent = now.agents.get(action.agent)
     if agent is None:
         return now.faults.get(f"agent:{action.agent}", "The agent is retired, or back in draft.")

@@ -106,6 +106,7 @@ class Blast(_Pauses):
     def get(self, request: Request) -> Response:
         given = request.query_params
         section = self.section(given, everything=given.get("everything") == "true")
+        closed = staying(section, seen=self.visible(Pause.objects.standing()))
         blast = reach.blast(section, among=self.visible(Agent.objects.all()))
         return Response(
             {
@@ -113,7 +114,7 @@ class Blast(_Pauses):
                 "words": section.words,
                 **blast.document,
                 "at_least": sorted(blast.reach.floor),
-                "closed_already": [_stays(one) for one in staying(section, list(Pause.objects.standing()))],
+                "closed_already": [_stays(one) for one in closed],
             }
         )
 
@@ -163,7 +164,7 @@ class One(_Pauses):
 
     def _whole(self, pause: Pause) -> dict[str, Any]:
         section, flight, fates = Section.of(pause), held.flight(pause), held.fates(pause)
-        stays = staying(section, list(Pause.objects.standing()), but=pause.pk)
+        stays = staying(section, but=pause.pk, seen=self.visible(Pause.objects.standing()))
         now = reach.now(section) if not pause.lifted_at else reach.Reach()
         return {
             **shown(pause, now),
@@ -198,7 +199,8 @@ def shown(pause: Pause, now: reach.Reach) -> dict[str, Any]:
 
 
 def _stays(one: Any) -> dict[str, Any]:
-    return {"section": one.part.detail, "words": one.part.words, "by": one.pause.pk, "whole": one.whole}
+    named = {"section": one.part.detail, "by": one.pause.pk} if one.seen else {"section": None, "by": None}
+    return {**named, "words": one.what, "whole": one.whole}
 
 
 def _having_lock(change: Any) -> Any:

@@ -198,7 +198,8 @@ def scorecard(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and do in ("save", "try"):
         try:
             spec, choices = _specs(shown, raw)
-            compiled = compile_thinking(spec, choices)
+            plays = access.visible(request.user, Play.objects.all()).values_list("slug", flat=True)
+            compiled = compile_thinking(spec, choices, plays=set(plays))
             if do == "save":
                 person, seen = signed_in(request), context["seen"]
                 change_thinking(agent, actor=person.actor, person=person, scorecard=spec, choices=choices, seen=seen)
@@ -216,7 +217,7 @@ def scorecard(request: HttpRequest, slug: str) -> HttpResponse:
         "wrong": len(faults),
         "criteria": [{**row, "faults": criteria.get(n, ())} for n, row in enumerate(shown.get("criteria", ()))],
         "choices": [{**row, "faults": choices.get(n, ())} for n, row in enumerate(shown.get("choices", ()))],
-        "plays": Play.objects.only("slug", "name", "is_active"),
+        "plays": access.visible(request.user, Play.objects.only("slug", "name", "is_active")),
         "kinds": KINDS,
         "ops": OP_WORDS,
         "fields": known_fields(pasts),

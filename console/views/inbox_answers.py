@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -57,6 +58,7 @@ def say_yes(request: HttpRequest, approval: Approval) -> None:
 @require_POST
 def reject(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A no, with a reason."""
+    get_object_or_404(access.visible(request.user, Approval.objects.all()), pk=pk)
     reason = request.POST.get("reason", "")
     if reason not in REASONS:
         return page.trouble(request, status=422, title="Say why.", text="A no needs one of the reasons beside it.")
@@ -80,7 +82,7 @@ def reject(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def take_back(request: HttpRequest) -> HttpResponse:
     """Undo one's own yes, or several given together, while what they let go has not left."""
-    access.require(request.user, access.APPROVE)
+    access.require_somewhere(request.user, access.APPROVE)
     ids = [id_ for text in request.POST.getlist("id")[:MOST] if (id_ := uuid(text))]
     found = list(Approval.objects.filter(pk__in=ids).order_by("expires_at", "id"))
     if not found:

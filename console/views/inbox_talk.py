@@ -132,6 +132,7 @@ def snooze(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def unsnooze(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Have it back in the list now."""
+    _seen(request, pk)
     if not questions.unsnooze(pk, person=signed_in(request)):
         return gone(request)
     messages.info(request, "It waits in the list again.")

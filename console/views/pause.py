@@ -19,7 +19,7 @@ from console.standing import Held
 from console.told import told
 from console.views import page
 from console.views.page import signed_in
-from console.views.pause_form import UNTIL, PauseForm, SectionForm, UntilForm, asking, pausing, staying
+from console.views.pause_form import UNTIL, PauseForm, SectionForm, Stays, UntilForm, asking, pausing, staying
 
 BUSY = (
     "Nothing was changed: other work held the lock for three seconds. "
@@ -76,7 +76,7 @@ def _drill(request: HttpRequest, section: Section) -> HttpResponse:
 def one(request: HttpRequest, pk: int) -> HttpResponse:
     """What a pause did, or a drill found: who, when, what it held, what it let go, how long until all was still."""
     access.require(request.user, access.SEE)
-    pause = _pause(pk)
+    pause = _pause(request, pk)
     access.require(request.user, access.SEE, pause)
     section, now = Section.of(pause), timezone.now()
     stands = not pause.lifted_at and (pause.until is None or pause.until > now)
@@ -90,9 +90,9 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
         "words": Held(pause, within).words if stands else "Drill" if pause.is_drill else "Over",
         "flight": flight,
         "quiet_after": flight.quiet_at - (pause.closed_at or pause.set_at) if flight.quiet_at else None,
-        "unknowns": _unknowns(section, pause, stands=stands),
+        "unknowns": _unknowns(request, section, pause, stands=stands),
         "fates": held.fates(pause),
-        "staying": staying(section, list(Pause.objects.standing()), but=pause.pk) if stands else [],
+        "staying": _staying(request, pause) if stands else [],
         "told": told(timeline(Filters(subject=f"pause:{pause.pk}"), limit=50)),
         "rows": _holds(request, pause),
         "may_pause": access.may(request.user, access.PAUSE, pause),
@@ -103,14 +103,15 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
     return page.render(request, "pauses/pause.html", context, fragment="pause")
 
 
-def _unknowns(section: Section, pause: Pause, *, stands: bool) -> list[Action]:
+def _unknowns(request: HttpRequest, section: Section, pause: Pause, *, stands: bool) -> list[Action]:
     """Sends of which nobody knows yet whether they took effect: in the section now, or met when it closed."""
     if stands:
         found = Action.objects.filter(pk__in=reach.unknowns(section, most=UNKNOWNS))
     else:
         met = Attempt.objects.filter(pk__in=pause.in_flight).values("action_id")
         found = Action.objects.filter(pk__in=met, state="unknown")
-    return list(found.select_related("connection").order_by("-id")[:UNKNOWNS])
+    seen = access.visible(request.user, found)
+    return list(seen.select_related("connection").order_by("-id")[:UNKNOWNS])
 
 
 def _holds(request: HttpRequest, pause: Pause) -> page.Rows:
@@ -123,7 +124,7 @@ def _holds(request: HttpRequest, pause: Pause) -> page.Rows:
 @require_POST
 def extend(request: HttpRequest, pk: int) -> HttpResponse:
     """Have it resume by itself at another time, or never."""
-    pause, person = _pause(pk), signed_in(request)
+    pause, person = _pause(request, pk), signed_in(request)
     access.require(request.user, access.PAUSE, pause)
     form = UntilForm(request.POST)
     if not form.is_valid():
@@ -134,19 +135,19 @@ def extend(request: HttpRequest, pk: int) -> HttpResponse:
     except OperationalError:
         return page.trouble(request, status=409, title="Its end is where it was.", text=BUSY)
     if not moved:
-        return _already(request, _pause(pk))
+        return _already(request, _pause(request, pk))
     messages.success(request, f"{pause} stays paused, {_end(pause)}.")
     return page.redirect(request, "pause", pause.pk)
 
 
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """What goes on and what stays held by other pauses, then (POST) opening the section, by `share` per cent or all."""
-    pause = _pause(pk)
+    pause = _pause(request, pk)
     access.require(request.user, access.PAUSE, pause)
     section = Section.of(pause)
     if pause.lifted_at:
         return _already(request, pause)
-    stays = staying(section, list(Pause.objects.standing()), but=pause.pk)
+    stays = _staying(request, pause)
     if request.method != "POST":
         return page.render(request, "pauses/resume.html", _opening(pause, section, stays), fragment="dialog")
     share = request.POST.get("share") or "100"
@@ -156,7 +157,7 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
     return _open(request, pause, int(share), stays)
 
 
-def _open(request: HttpRequest, pause: Pause, share: int, stays: list[Any]) -> HttpResponse:
+def _open(request: HttpRequest, pause: Pause, share: int, stays: list[Stays]) -> HttpResponse:
     person, why = signed_in(request), request.POST.get("why", "").strip()[:300]
     try:
         if share == 100:
@@ -166,13 +167,13 @@ def _open(request: HttpRequest, pause: Pause, share: int, stays: list[Any]) -> H
     except OperationalError:
         return page.trouble(request, status=409, title=f"{pause} is as it was.", text=BUSY)
     if not done:
-        return _already(request, _pause(pause.pk))
+        return _already(request, _pause(request, pause.pk))
     wake()
     messages.success(request, _said(pause, share, stays))
     return page.redirect(request, "pause", pause.pk)
 
 
-def _said(pause: Pause, share: int, stays: list[Any]) -> str:
+def _said(pause: Pause, share: int, stays: list[Stays]) -> str:
     if share == 0:
         return f"{pause} is closed again."
     whole = next((one for one in stays if one.whole), None)
@@ -180,10 +181,10 @@ def _said(pause: Pause, share: int, stays: list[Any]) -> str:
         what = "is over" if share == 100 else f"lets {share} % through"
         return f"This pause of {pause} {what}, but {pause} stays closed by {whole.by}."
     said = f"{pause} goes on." if share == 100 else f"{share} % of {pause} go on."
-    return " ".join([said, *(f"{one.part.words} stays closed by {one.by}." for one in stays)])
+    return " ".join([said, *(f"{one.what} stays closed by {one.by}." for one in stays)])
 
 
-def _opening(pause: Pause, section: Section, stays: list[Any]) -> dict[str, Any]:
+def _opening(pause: Pause, section: Section, stays: list[Stays]) -> dict[str, Any]:
     work = [one for one in reach.open_work("held") if reach.contains(section, one)]
     closed = [Section.of(one.pause) for one in stays if not one.pause.share]
     kept = [one for one in work if any(reach.contains(other, one) for other in closed)]
@@ -201,8 +202,13 @@ def _opening(pause: Pause, section: Section, stays: list[Any]) -> dict[str, Any]
     }
 
 
-def _pause(pk: int) -> Pause:
-    return get_object_or_404(Pause.objects.with_parts(), pk=pk)
+def _staying(request: HttpRequest, pause: Pause) -> list[Stays]:
+    seen = access.visible(request.user, Pause.objects.standing())
+    return staying(Section.of(pause), but=pause.pk, seen=seen)
+
+
+def _pause(request: HttpRequest, pk: int) -> Pause:
+    return get_object_or_404(access.visible(request.user, Pause.objects.with_parts()), pk=pk)
 
 
 def _end(pause: Pause) -> str:

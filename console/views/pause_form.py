@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -96,27 +96,39 @@ class PauseForm(SectionForm, UntilForm):
 
 @dataclass(frozen=True)
 class Stays:
-    """What another standing pause keeps closed of a section: `part` of it, which may be all."""
+    """What another standing pause keeps closed of a section: `part` of it, which may be all. `seen`: whether whoever
+    asks may see that pause; else it is told of without naming what it is of."""
 
     pause: Pause
     part: Section
     whole: bool
+    seen: bool = True
+
+    @property
+    def what(self) -> str:
+        """ "EMEA · Inbound intent" """
+        return self.part.words if self.seen else "All of it" if self.whole else "Some of it"
 
     @property
     def by(self) -> str:
         """ "the pause of EMEA (Priya: Wrong messages)" """
+        if not self.seen:
+            return "a pause of what you may not see"
         who = self.pause.set_by.name if self.pause.set_by else "the command line"
         staged = f", {self.pause.share} % go" if self.pause.share else ""
         return f"the pause of {self.pause} ({who}: {self.pause.reason}{staged})"
 
 
-def staying(section: Section, standing: Sequence[Pause], *, but: int = 0) -> list[Stays]:
-    """What stays closed of `section` without the pause of id `but`; the pauses that close all of it first."""
+def staying(section: Section, *, but: int = 0, seen: QuerySet[Pause] | None = None) -> list[Stays]:
+    """What stays closed of `section` without the pause of id `but`; the pauses that close all of it first. `seen`: the
+    standing ones that whoever asks may see (None: all); the others are told of, too, but not named."""
+    standing = list(Pause.objects.standing())
+    known = {pause.pk for pause in standing} if seen is None else set(seen.values_list("pk", flat=True))
     found = []
     for pause in reach.others(section, standing, but=but):
         part = reach.overlap(section, Section.of(pause))
         if part is not None:
-            found.append(Stays(pause, part, reach.covers(Section.of(pause), section)))
+            found.append(Stays(pause, part, reach.covers(Section.of(pause), section), pause.pk in known))
     return sorted(found, key=lambda one: (not one.whole, one.pause.pk))
 
 
@@ -138,7 +150,7 @@ def asking(person: Any, section: Section, form: PauseForm) -> dict[str, Any]:
     return {
         "section": section,
         "blast": reach.blast(section, among=access.visible(person, Agent.objects.all())),
-        "closed": staying(section, list(Pause.objects.standing())),
+        "closed": staying(section, seen=access.visible(person, Pause.objects.standing())),
         "form": form,
         "reasons": REASONS,
         "untils": UNTIL,

@@ -95,7 +95,7 @@ def quick(request: HttpRequest) -> HttpResponse:
     """From any page: the whole and each top region, with what each would stop, a click away."""
     may = access.may_somewhere(request.user, access.PAUSE)
     work = seen_work(request.user, reach.open_work()) if may else []
-    held = list(Pause.objects.standing()) if may else []
+    held = list(access.visible(request.user, Pause.objects.standing())) if may else []
     sections = [Section(), *(Section(region=region) for region in _tree(request, Region) if region.parent_id is None)]
     if named := access.visible(request.user, Agent.objects.all()).filter(slug=request.GET.get("agent", "")).first():
         sections.insert(0, Section(agent=named))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
 from agents import access
@@ -79,7 +80,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     draft = draft_of(agent, person)
     if request.method != "POST":
         form = _stored(request, agent, draft)
-    known = Known()
+    known = Known(request.user, agent)
     spec, boundaries = None, None
     try:
         spec = spec_of(form)
@@ -186,14 +187,27 @@ def _at(faults: list[Fault], path: tuple[str, ...]) -> list[Fault]:
     return [fault for fault in faults if fault.where == ".".join(path)]
 
 
-class Known:
-    """The plays, regions and segments that a clause may name, each read once."""
+def _clauses(agent: Agent) -> list[dict[str, Any]]:
+    return list(agent.policy.spec.get("clauses") or ()) if agent.policy else []
 
-    def __init__(self) -> None:
-        self.plays = dict(Play.objects.values_list("slug", "name"))
-        regions = list(Region.objects.values_list("code", "name", "currency"))
+
+class Known:
+    """The plays, regions and segments that a clause may name, each read once: those that the person sees, and those
+    that the boundaries in force name."""
+
+    def __init__(self, person: Any, agent: Agent) -> None:
+        named = {
+            one for part in _clauses(agent) for key in ("plays", "regions", "segments") for one in part.get(key) or ()
+        }
+
+        def known(model: Any, key: str) -> QuerySet[Any]:
+            seen = access.visible(person, model._default_manager.all()).order_by()
+            return model._default_manager.filter(Q(pk__in=seen.values("pk")) | Q(**{f"{key}__in": named}))
+
+        self.plays = dict(known(Play, "slug").values_list("slug", "name"))
+        regions = list(known(Region, "code").values_list("code", "name", "currency"))
         self.regions = {code: name for code, name, _ in regions}
-        self.segments = dict(Segment.objects.values_list("code", "name"))
+        self.segments = dict(known(Segment, "code").values_list("code", "name"))
         self.labels: dict[str, str] = self.plays | self.regions | self.segments
         self._currencies = {currency for _, _, currency in regions}
 

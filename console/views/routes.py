@@ -24,9 +24,11 @@ SHOWN = 20
 
 
 def routes(request: HttpRequest, slug: str) -> HttpResponse:
-    """Routes as rows; "try" shows which of the signals received they would hear."""
+    """Routes as rows; "try" shows which of the signals received they would hear. For those who see every source: what
+    an agent hears, those who see the agent see."""
     agent = named(request, slug)
     access.require(request.user, access.BUILD, agent)
+    access.require(request.user, access.SEE, Source)
     do = request.POST.get("do", "")
     posted = request.method == "POST"
     rows = moved(read_rows(request.POST, "routes", ROUTE), do, "routes", BLANK) if posted else _stored(agent)

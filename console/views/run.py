@@ -314,10 +314,10 @@ def undo(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
 @require_POST
 def resolve(request: HttpRequest, pk: UUID, action: UUID) -> HttpResponse:
     """A person looked: `happened` is 1 or 0."""
+    found = _of(request, pk, action)
     happened = request.POST.get("happened")
     if happened not in ("0", "1"):
         return page.trouble(request, status=422, title="Say whether it happened.")
-    found = _of(request, pk, action)
     if not again.resolve_unknown(found.pk, happened=happened == "1", person=signed_in(request)):
         found.refresh_from_db()
         text = f"The action is {found.get_state_display().lower()} now: {found.why}"
