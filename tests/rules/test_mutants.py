@@ -1,6 +1,7 @@
 """Boundaries with one thing changed in them answer differently somewhere in what the real ones are held to."""
 
 import random
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from agents.rules import boundaries, hours
 from agents.rules.errors import SpecError
 from tests.rules import generated
 from tests.rules.mutants import changed, mutants
+from tests.rules.oracle import deciding as oracle
 
 SIZE = 6000
 SAME = {
@@ -72,6 +74,17 @@ class Corpus:
 @pytest.fixture(scope="module")
 def corpus():
     return Corpus(random.Random("one that catches them all"))
+
+
+def test_what_the_real_ones_say_is_what_the_oracle_says(corpus):
+    asked = 0
+    for spec, some, said in zip(corpus.policies, corpus.facts, corpus.said, strict=True):
+        if isinstance(said[0], str) or any(clause.get("when") for clause in spec["clauses"]):
+            continue
+        for facts, (verdict, clause, shadow, approvers, editable, _) in zip(some, said[1:], strict=False):
+            asked += 1
+            assert oracle.decide(spec, asdict(facts)) == oracle.Answer(verdict, clause, shadow, approvers, editable)
+    assert asked > SIZE // 4
 
 
 def test_every_mutant_is_caught(corpus, seed, hostile):
