@@ -11,6 +11,7 @@ from agents import absence, deadlines, pauses, questions
 from agents.models import Agent, Pause, Region
 from agents.pauses import Section
 from agents.rules.working_hours import compile_calendar, working_between
+from agents.sections import turn
 from approvals.models import Approval, Call
 from tests.deciding import action_of
 
@@ -172,3 +173,20 @@ def test_a_loop_has_nobody_and_is_refused(chain, charlie):
         absence.set_away(ann, by=ann, since=timezone.now(), until=None, delegate=charlie)
     with pytest.raises(PermissionDenied):
         absence.set_away(ann, by=charlie, since=timezone.now(), until=None)
+
+
+def test_a_staged_resume_gives_time_back_to_the_runs_it_lets_go(world):
+    ones = world.ask(6)
+    pause = pauses.set_pause(Section(agent=Agent.objects.get()), reason="x", actor=ACTOR)
+    Pause.objects.update(set_at=timezone.now() - 3 * HOUR)
+    Region.objects.update(working_hours={})
+    opened = timezone.now() - 4 * HOUR
+    Approval.objects.update(opened_at=opened, next_at=opened + 4 * HOUR, expires_at=opened + 8 * HOUR)
+    pauses.stage(pause, share=50, actor=ACTOR)
+    gone = {one.pk for one in ones if turn(action_of(one).run_id) < 50}
+    moved = {one.pk for one in Approval.objects.all() if one.expires_at > opened + 10 * HOUR}
+    assert moved == gone
+    assert deadlines.frozen([one.pk for one in ones]) == {one.pk for one in ones} - gone
+    pauses.lift(pause, actor=ACTOR)
+    assert all(one.expires_at > opened + 10 * HOUR for one in Approval.objects.all())
+    assert deadlines.frozen([one.pk for one in ones]) == set()

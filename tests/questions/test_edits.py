@@ -6,11 +6,14 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from agents import access, questions
-from agents.models import Agent, Connection
+from agents.loop.gate import gate
+from agents.loop.hot import hot
+from agents.models import Action, Agent, Connection
 from agents.rules.edits import edited, may_edit
 from approvals.models import Approval, Edit
 from audit.models import Entry
-from tests.deciding import action_of
+from tests import making
+from tests.deciding import action_of, run_loop
 
 SUBJECT = {"subject": "A better word"}
 
@@ -38,19 +41,10 @@ def test_the_editor_says_yes_to_what_they_made_of_it(world, bob):
 
 
 def test_what_was_edited_is_what_leaves(world, bob):
-    import asyncio
-
-    from agents.loop.gate import gate
-    from agents.loop.hot import Hot
-    from agents.models import Action
-
     (one,) = world.ask()
     edit(one, bob)
     Action.objects.update(not_before="2026-01-01T00:00+00:00")
-    hot = Hot()
     (permitted,) = gate(hot)
-    hot.close()
-    asyncio.run(asyncio.sleep(0))
     assert permitted.payload["subject"] == "A better word"
 
 
@@ -109,10 +103,7 @@ def test_yeses_to_what_it_was_no_longer_count(two, bob, carol):
     assert questions.approve(one.pk, person=bob, binding=bytes(after.binding)).state == "approved"
 
 
-def test_the_boundaries_have_their_say_about_what_was_made_of_it(person, alice, workspace, bob):
-    from tests import making
-    from tests.deciding import run_loop
-
+def test_the_boundaries_have_their_say_about_what_was_made_of_it(alice, workspace, bob):
     clauses = [
         {"id": "big", "say": "never", "min_value": 1000, "currency": "EUR"},
         {"id": "asks", "say": "ask", "editable": ["json.value"]},

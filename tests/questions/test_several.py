@@ -1,11 +1,16 @@
 """Where a clause wants several persons, that many different ones say yes to the very same thing."""
 
+import asyncio
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents import access, questions
+from agents.loop.act import Drain
+from agents.loop.hot import hot
 from approvals.models import Approval, Verdict
 from tests.deciding import action_of
 
@@ -60,20 +65,13 @@ def test_a_yes_is_taken_back_while_others_are_still_needed(two, bob, carol):
 
 
 def test_the_binding_covers_how_many_are_needed(two, bob, carol):
-    from agents.loop.act import Drain
-    from agents.loop.hot import Hot
-
     (one,) = two.ask()
     yes(one, bob)
     yes(one, carol)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE approvals_approval SET needed = 1")
         cursor.execute("UPDATE agents_action SET not_before = now() - interval '1 minute'")
-    import asyncio
-
-    hot = Hot()
     asyncio.run(Drain(hot).run())
-    hot.close()
     assert (action_of(one).state, action_of(one).why) == ("refused", "What was approved is not what would be sent.")
 
 
@@ -96,3 +94,17 @@ def test_who_may_not_is_refused(two, charlie):
     (one,) = two.ask()
     with pytest.raises(PermissionDenied):
         yes(one, charlie)
+
+
+def test_an_answer_costs_the_same_however_many_wait(two, bob, carol):
+    ones = two.ask(6)
+    costs = []
+    for one in ones[:2]:
+        with CaptureQueriesContext(connection) as first:
+            yes(one, bob)
+        with CaptureQueriesContext(connection) as second:
+            yes(one, carol)
+        costs.append((len(first), len(second)))
+    print(f"statements of a first and a last yes: {costs[0]}")
+    assert costs[0] == costs[1]
+    assert max(costs[0]) <= 24
