@@ -24,6 +24,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def get_login_stages(self) -> list[str]:
+        """After the way in only the second step; nothing is mailed to get in."""
+        return ["allauth.mfa.stages.AuthenticateStage"]
+
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Our views ask `step_up.fresh` themselves."""
         return False

@@ -23,6 +23,8 @@ AGAIN = "again"
 TOKEN = "token"  # noqa: S105
 ANYWHERE = (CODE, AGAIN)
 """What is locked for the person, from any address."""
+WHAT = {CODE: "code", AGAIN: "confirmation"}
+"""What was tried, in a word; else a password."""
 
 
 def parameters(request_or_attempt: Any, credentials: Mapping[str, Any] | None = None) -> list[Any]:
@@ -60,16 +62,9 @@ def note_lock(sender: Any, *, request: HttpRequest, username: str | None, **kwar
     known = {"pk": key} if kind in ANYWHERE else {"email": username}
     if person := Person.objects.filter(**known).first():
         with transaction.atomic():
-            record(Line("person.locked", person.actor, "worker:sign-in", detail={"tries": tries, "what": WHAT[kind]}))
-            security.tell(person, "person.locked", what=WHAT[kind])
-
-
-class _What(dict[str, str]):
-    def __missing__(self, kind: str) -> str:
-        return "password"
-
-
-WHAT = _What({CODE: "code", AGAIN: "confirmation"})
+            what = WHAT.get(kind, "password")
+            record(Line("person.locked", person.actor, "worker:sign-in", detail={"tries": tries, "what": what}))
+            security.tell(person, "person.locked", what=what)
 
 
 def _credentials(kind: str, key: object) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from typing import Any
 
 from allauth.account.models import Login
+from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.webauthn.internal import flows
 from allauth.mfa.webauthn.views import LoginWebAuthnView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -39,20 +39,12 @@ class Code(AuthenticateView):
 class Passkey(LoginWebAuthnView):
     """GET gives the script its challenge; POST signs in. No second step follows: the passkey checked the person."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return super().dispatch(request, *args, **kwargs)
-
     def form_invalid(self, form: Any) -> HttpResponse:
         messages.error(self.request, passkeys.REFUSED)
         return redirect("sign-in")
 
     def form_valid(self, form: Any) -> HttpResponse:
         kept = form.cleaned_data["credential"]
-        login = Login(user=kept.user, redirect_url=self.get_next_url())
+        login = Login(user=kept.user, redirect_url=get_next_redirect_url(self.request))
         answer: HttpResponse = flows.perform_passwordless_login(self.request, kept, login)
         return answer
-
-    def get_next_url(self) -> str | None:
-        from allauth.account.utils import get_next_redirect_url
-
-        return get_next_redirect_url(self.request)

@@ -6,16 +6,18 @@ import sys
 import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
 import requests
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from console import sign_in_rules
+from console import second_step, sign_in_rules
 from console.api import tokens
 from tests.conftest import PASSWORD
 from tests.running import ROOT, environment, until
@@ -126,6 +128,23 @@ def test_a_few_wrong_tries_block_nothing(paths, name):
     for _ in range(4):
         path.wrong()
     assert path.right() in path.let_in
+
+
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_a_code_tried_twenty_times_at_once_is_right_once(workspace, person, kind):
+    ada = person("Ada", role="admin")
+    client = fresh(Client(), ada)
+    secret = set_up_app(client)
+    code = code_of(secret) if kind == "app" else recovery_codes(client)[0]
+
+    def once(_: int) -> bool:
+        try:
+            return second_step.check_code(ada, code) is not None
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(20) as threads:
+        assert sum(threads.map(once, range(20))) == 1
 
 
 def test_no_secret_stands_in_a_log_the_record_a_task_or_redis(workspace, worker, live_web, person):
