@@ -207,6 +207,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 # Mail: what Signalbox itself sends (pages to owners, questions to approvers), never an agent's action
 _SMTP = urlsplit(ENV.smtp_url)

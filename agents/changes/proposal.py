@@ -23,7 +23,7 @@ from agents.changes.policy import (
     publish_policy,
 )
 from agents.models import Agent, Policy
-from agents.models.proposal import PolicyDraft, PolicyProposal
+from agents.models.proposal import PolicyProposal
 from agents.rules.errors import SpecError
 from approvals.models import Person
 from audit.entries import Line, record
@@ -55,7 +55,7 @@ def put_forward(
     What a person wants in force: the policy, published, where it needs nobody else and no time is set; else a proposal.
 
     PermissionDenied, SpecError, PublishedSince and ValidationError as `publish_policy`; ValidationError too for a
-    moment that is past and while another proposal is open. The person's draft is done with.
+    moment that is past and while another proposal is open.
     """
     access.require(person, access.PUBLISH, agent)
     check_reason(reason)
@@ -66,7 +66,6 @@ def put_forward(
         agent = locked(agent)
         current = check_base(agent, spec, base)
         second = needs_second(agent, change_of(agent, boundaries))
-        PolicyDraft.objects.filter(agent=agent, person=person).delete()
         if not second and go_live_at is None:
             return publish_policy(agent, actor=person.actor, spec=spec, reason=reason, base=base, person=person)
         if (other := agent.proposals.filter(state__in=PolicyProposal.OPEN).first()) is not None:

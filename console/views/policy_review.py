@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
 from agents import access
-from agents.changes.draft import draft_of
+from agents.changes.draft import discard_draft, draft_of
 from agents.changes.policy import PublishedSince, change_of, compile_known, confirm_version, needs_second, next_version
 from agents.changes.proposal import put_forward
 from agents.changes.seen import token
@@ -61,6 +61,8 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
             made = put_forward(
                 agent, person=person, spec=spec, reason=shown["reason"], base=base, go_live_at=_moment(shown)
             )
+            if draft is not None:
+                discard_draft(agent, person=person)
             return _done(request, agent, made)
         except PublishedSince as error:
             return published_since(request, error)

@@ -14,7 +14,7 @@ from agents.rules.boundaries import compile_policy
 from agents.rules.canonical import identity_hash
 from agents.rules.presets import PRESETS
 from audit.models import Entry
-from console.views.policy_form import form_of, spec_of
+from console.views.policy_form import PLAIN, form_of, spec_of
 from tests.deciding import furnish
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,9 @@ def mia(person):
 def clause(n, **more):
     row = {"row": "1", "id": f"c{n + 1}", "say": "alone", **more}
     return {f"clauses-{n}-{name}": value for name, value in row.items()}
+
+
+FULL = {name: "" for name in PLAIN if name not in ("id", "say", "low_value")} | {"segments": ["smb"]}
 
 
 def drafted(client, rows, do="review"):
@@ -241,6 +244,7 @@ def test_rolling_back_takes_two_clicks_and_shows_the_replay_first(world, client,
     client.force_login(alice)
     drafted(client, clause(0, say="never"))
     put(client)
+    drafted(client, clause(0, say="ask", note="something else"), do="")
     back = f"{REVIEW}?from=1"
     assert back in client.get(f"{PLACE}/1").content.decode()
     page = client.get(back)
@@ -248,6 +252,14 @@ def test_rolling_back_takes_two_clicks_and_shows_the_replay_first(world, client,
     assert "On past runs" in page.content.decode()
     assert put(client, back, reason=page.context["reason"])["Location"] == f"{PLACE}/3"
     assert (Agent.objects.get().policy.version, Agent.objects.get().policy.spec) == (3, first)
+    assert PolicyDraft.objects.get().form["clauses"][0]["note"] == "something else", "a draft is another matter"
+
+
+def test_a_hundred_clauses_fit_into_the_form(world, client, alice):
+    client.force_login(alice)
+    rows = {key: value for n in range(100) for key, value in clause(n, say="never", low_value=str(n), **FULL).items()}
+    assert drafted(client, rows)["Location"] == REVIEW
+    assert len(PolicyDraft.objects.get().form["clauses"]) == 100
 
 
 def test_a_version_by_one_person_is_confirmed_by_another(world, client, alice, mia):
