@@ -145,3 +145,5 @@ def test_only_those_who_may_and_only_where_the_token_reaches(world, bob, olga, t
     problem(narrow.delete(f"{URL}/{other.pk}"), 404)
     assert send(narrow, "post", URL, pause).status_code == 201
     assert [one["words"] for one in narrow.get(URL).json()["items"]] == ["Germany"]
+    (stays,) = narrow.get(f"{URL}/blast?region=emea/fr").json()["closed_already"]
+    assert stays == {"section": None, "by": None, "words": "Some of it", "whole": False}

@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from agents import held, pauses, reach
-from agents.models import Pause
 from agents.sections import Section
 from approvals.models import Person
 from console.until import parse_until
@@ -84,7 +83,7 @@ class Command(BaseCommand):
             f"{said['in_flight']} in flight would finish, {said['queued']} queued would be held, "
             f"{said['waiting']} questions would wait, {said['held']} are held already, {said['unknown']} are unknown."
         )
-        for one in staying(section, list(Pause.objects.standing())):
+        for one in staying(section):
             self.stdout.write(f"{one.part.words} is closed already by {one.by}.")
 
 

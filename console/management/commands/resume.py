@@ -52,5 +52,5 @@ class Command(BaseCommand):
             raise CommandError(f"{pause} already goes on.")
         wake()
         self.stdout.write(f"{pause} {said}.")
-        for one in [] if until else staying(Section.of(pause), list(Pause.objects.standing()), but=pause.pk):
+        for one in [] if until else staying(Section.of(pause), but=pause.pk):
             self.stdout.write(f"{one.part.words} stays closed by {one.by}.")
