@@ -62,6 +62,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.sections.append(("seed", f"--seed={item.config.getoption('seed')}"))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What HOSTILE's tests counted and timed, though they passed."""
+    told = [
+        (report.nodeid.rpartition("/")[2], line)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call" and report.nodeid.startswith("tests/hostile/")
+        for line in report.capstdout.splitlines()
+    ]
+    if told:
+        terminalreporter.section("counted and timed")
+        for name, line in told:
+            terminalreporter.write_line(f"{name}: {line}")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     connections.close_all()
     _session.close()
