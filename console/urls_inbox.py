@@ -9,6 +9,7 @@ from console.views import (
     inbox_decided,
     inbox_edit,
     inbox_talk,
+    planting,
     question,
 )  # fmt: skip
 
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox", inbox.waiting, name="inbox"),
     path("inbox/put-off", inbox_decided.put_off, name="inbox-put-off"),
     path("inbox/decided", inbox_decided.decided, name="inbox-decided"),
+    path("inbox/planting", planting.planting, name="planting"),
     path("inbox/approve", inbox_bulk.approve_all, name="inbox-approve"),
     path("inbox/take-back", inbox_answers.take_back, name="inbox-take-back"),
     path("inbox/<uuid:pk>", question.question, name="question"),
