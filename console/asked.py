@@ -75,6 +75,12 @@ class Asked:
         return sentence(self.question)
 
     @property
+    def whom(self) -> str:
+        """Whom it reaches, by name where there is one."""
+        person, account = self.question.get("person", ""), self.question["account"]
+        return f"{person} at {account}" if person and account else person or self.question["target"]
+
+    @property
     def action(self) -> UUID:
         """The action that is asked about."""
         return UUID(self.approval.subject.partition(":")[2])

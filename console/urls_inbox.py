@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from console.views import (
+    how_we_decide,
     inbox,
     inbox_answers,
     inbox_bulk,
@@ -11,13 +12,14 @@ from console.views import (
     inbox_talk,
     planting,
     question,
-)  # fmt: skip
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox", inbox.waiting, name="inbox"),
     path("inbox/put-off", inbox_decided.put_off, name="inbox-put-off"),
     path("inbox/decided", inbox_decided.decided, name="inbox-decided"),
     path("inbox/planting", planting.planting, name="planting"),
+    path("inbox/how-we-decide", how_we_decide.how_we_decide, name="how-we-decide"),
     path("inbox/approve", inbox_bulk.approve_all, name="inbox-approve"),
     path("inbox/take-back", inbox_answers.take_back, name="inbox-take-back"),
     path("inbox/<uuid:pk>", question.question, name="question"),

@@ -7,7 +7,7 @@ from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from agents import questions
+from agents import access, questions, stamps
 from approvals.models import Approval, Person
 from console.asked import REASONS, asked
 from console.nav import CountOf
@@ -44,6 +44,8 @@ def listed(request: HttpRequest, *, focus: UUID | None = None) -> dict[str, Any]
         "filters": filters,
         "choices": filters.choices(person) if counts["count"] > 1 or filters.given else {},
         "focus": focus or uuid(filters.get("at")),
+        "pace": stamps.of(person),
+        "manages": access.may(person, access.PUBLISH),
         **answering(),
     }
 

@@ -11,6 +11,7 @@ from agents import pauses, questions
 from agents.models import Agent, ContactLock, DoNotContact, Region
 from agents.pauses import Section
 from approvals.models import Approval, Verdict
+from console import step_up
 from tests.deciding import action_of, furnish
 
 HTMX = {"HX-Request": "true", "HX-Target": "waiting"}
@@ -241,6 +242,7 @@ def test_at_high_risk_a_yes_wants_a_fresh_step_up(world, client, person):
     client.force_login(person("Dana", role="rep"))
     session = client.session
     session["account_authentication_methods"] = []
+    session.pop(step_up.SIGNED_IN, None)
     session.save()
     answer = client.post(f"/inbox/{one.pk}/approve", form(one))
     assert answer.status_code == 303
