@@ -34,11 +34,11 @@ HISTORY = (
     ("attempts", "DELETE FROM agents_attempt t USING agents_action a WHERE a.id = t.action_id AND {action}"),
     *(("", f"DELETE FROM approvals_{said} v USING approvals_approval p, agents_action a "  # noqa: S608
            f"WHERE v.approval_id = p.id AND {OF_QUESTION}")
-      for said in ("verdict", "edit", "message", "snooze", "call")),
+      for said in ("verdict", "edit", "message", "snooze", "call", "told")),
     ("questions", f"DELETE FROM approvals_approval p USING agents_action a WHERE {OF_QUESTION}"),  # noqa: S608
     *(("", f"DELETE FROM approvals_{said} v USING approvals_approval p "  # noqa: S608
            f"WHERE v.approval_id = p.id AND p.planted AND {OF_AGENT}")
-      for said in ("verdict", "message", "snooze", "call")),
+      for said in ("verdict", "message", "snooze", "call", "told")),
     ("questions", f"DELETE FROM approvals_approval p WHERE p.planted AND {OF_AGENT}"),  # noqa: S608
     ("", f"DELETE FROM approvals_planting p WHERE {OF_AGENT}"),  # noqa: S608
     ("locks", "DELETE FROM agents_contactlock l WHERE l.agent_id = ANY(%(agents)s)"),
