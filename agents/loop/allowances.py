@@ -9,8 +9,8 @@ from agents.loop.claim import Claimed, TurnedAway
 from agents.registry import Snapshot
 
 COUNTERS_OPEN = """
-INSERT INTO agents_counter (key, used, expires_at) SELECT key, 0, clock_timestamp() + '32 days'::interval
-FROM unnest(%s::text[]) AS t(key) ON CONFLICT DO NOTHING
+INSERT INTO agents_counter (key, used, expires_at) SELECT key, 0, clock_timestamp() + days * '1 day'::interval
+FROM unnest(%s::text[], %s::int[]) AS t(key, days) ON CONFLICT DO NOTHING
 """
 COUNTERS_TAKE = "SELECT key, used FROM agents_counter WHERE key = ANY(%s::text[]) ORDER BY key FOR UPDATE"
 COUNTERS_WRITE = """
@@ -30,12 +30,14 @@ HOLDERS = (
 
 
 class Cap(NamedTuple):
-    """One counter that an action takes from: its key, how much, out of how much, and in words what is then over."""
+    """One counter that an action takes from: its key, how much, out of how much, and in words what is then over. It is
+    kept for so many days."""
 
     key: str
     takes: int
     most: int
     over: str
+    days: int = 2
 
 
 def take_allowance(
@@ -46,7 +48,8 @@ def take_allowance(
     if not caps:
         return passing, []
     keys = sorted({cap.key for found in caps.values() for cap in found})
-    cursor.execute(COUNTERS_OPEN, [keys])
+    days = {cap.key: cap.days for found in caps.values() for cap in found}
+    cursor.execute(COUNTERS_OPEN, [keys, [days[key] for key in keys]])
     used = dict(cursor.execute(COUNTERS_TAKE, [keys]).fetchall())
     before = dict(used)
     within, over = [], []
@@ -84,12 +87,12 @@ def _caps(now: Snapshot, clock: datetime, action: Claimed) -> list[Cap]:
     if limits.budget_daily is not None or limits.budget_monthly is not None:
         play = now.plays_by_id.get(action.play)
         cost = _exact(play.cost(action.step)) if play else 0
-        for budget, key, what in (
-            (limits.budget_daily, f"{mine}:{day}:cost", "a day"),
-            (limits.budget_monthly, f"{mine}:{month}:cost", "a month"),
+        for budget, key, what, days in (
+            (limits.budget_daily, f"{mine}:{day}:cost", "a day", 2),
+            (limits.budget_monthly, f"{mine}:{month}:cost", "a month", 33),
         ):
             if budget is not None and cost:
-                found.append(Cap(key, cost, _exact(budget), f"The budget of {budget:,g} {what} is spent."))
+                found.append(Cap(key, cost, _exact(budget), f"The budget of {budget:,g} {what} is spent.", days))
     return found
 
 
