@@ -67,6 +67,10 @@ NOUNS = (
                        "WHERE contact = ANY(%(contacts)s) OR added_by_id = ANY(%(people)s)"),
     ("routes", "DELETE FROM agents_route WHERE agent_id = ANY(%(agents)s) OR source_id = ANY(%(sources)s)"),
     ("metrics", "DELETE FROM agents_metric WHERE agent_id = ANY(%(agents)s)"),
+    ("grants", "DELETE FROM agents_grant g USING django_content_type c WHERE c.id = g.content_type_id AND ("
+               "c.model = 'agent' AND object_pk = ANY(%(agents)s::text[]) OR "
+               "c.model = 'region' AND object_pk = ANY(%(regions)s::text[]) OR "
+               "c.model = 'segment' AND object_pk = ANY(%(segments)s::text[]))"),
     ("", "UPDATE agents_agent SET policy_id = NULL WHERE id = ANY(%(agents)s)"),
     ("", "DELETE FROM agents_policydraft WHERE agent_id = ANY(%(agents)s)"),
     ("", "DELETE FROM agents_policyproposal WHERE agent_id = ANY(%(agents)s)"),

@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from time import monotonic, sleep
 from urllib.parse import quote, quote_plus, urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
@@ -250,3 +250,22 @@ def test_what_someone_said_yes_to_who_may_no_longer_is_not_sent(workspace, perso
     refused_ = Action.objects.filter(state="refused").count()
     print(f"{refused_} of {size} refused at the gate, 1 of 1 let pass")
     assert refused_ == size
+
+
+def test_an_undo_is_not_sent_once_whoever_asked_for_it_may_no_longer(workspace, person):
+    admin = person("Ada", role="admin")
+    home = ground("home", person("Hana", role="owner"), "emea/de", "smb")
+    making.signals([{"type": "home", "region": home.region, "segment": home.segment} for _ in range(2)])
+    run_loop()
+    stays, goes = (scoped(person, admin, "rep", home.region, name) for name in ("stays", "goes"))
+    first, second = Action.objects.order_by("id")
+    for action, by in ((first, stays), (second, goes)):
+        Action.objects.filter(pk=action.pk).update(
+            state="ready", undo_of=uuid4(), approval=None, permitted_by=by.actor, not_before=timezone.now()
+        )
+    grants.take_back(goes, on=home.region, actor=admin.actor)
+    loop = Hot()
+    permitted = [one.action for _ in range(2) for one in gate(loop)]
+    loop.close()
+    assert permitted == [first.pk]
+    assert Action.objects.get(pk=second.pk).why == "Whoever asked to take it back no longer may."
