@@ -28,7 +28,7 @@ KINDS = {
     "acknowledged medium",
     "failed": "failed dead triggered broken down open-breaker never overdue unhealthy missed high no-owner invalid "
     "conflict unknown open error",
-    "paused": "paused pausing stopped",
+    "paused": "paused pausing stopped held",
     "shadow": "shadow shadowed would-have sandbox demo",
 }
 _KIND_OF = {word: kind for kind, words in KINDS.items() for word in words.split()}
