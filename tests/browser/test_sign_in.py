@@ -4,8 +4,11 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
+from console import step_up
 from tests.browser.conftest import PHONE
 from tests.conftest import PASSWORD
 from tests.signing_in import code_of
@@ -59,6 +62,20 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(at_home, person):
     expect(page.get_by_role("heading", name="One more step")).to_be_visible()
     page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url("**/")
+
+    age_sessions()
+    page.goto("/".join([*page.url.split("/")[:3], "settings/tokens/new"]))
+    expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Make a token")).to_be_visible()
+
+
+def age_sessions() -> None:
+    """As if everyone had signed in long ago."""
+    for kept in Session.objects.all():
+        store = SessionStore(kept.session_key)
+        store.update({step_up.SIGNED_IN: 0, "account_authentication_methods": []})
+        store.save()
 
 
 def sign_out(page: Page) -> None:
