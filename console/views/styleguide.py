@@ -33,10 +33,8 @@ class SampleForm(forms.Form):
 def styleguide(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     form = SampleForm(request.POST if request.method == "POST" else None, initial={"risk": "low"})
-    if request.method == "POST":
-        if form.is_valid():
-            messages.success(request, "Everything holds.")
-        return page.render(request, "styleguide/styleguide.html", {"form": form}, fragment="form", status=422)
+    if request.method == "POST" and form.is_valid():
+        messages.success(request, "Everything holds.")
     ana = SimpleNamespace(name="Ana Ruiz")
     agents = [
         {
@@ -69,4 +67,5 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "rows": {"older": "x", "newer": "y"},
     }
     names = ("form", "dialog")
-    return page.render(request, "styleguide/styleguide.html", context, fragment=names)
+    status = 422 if request.method == "POST" else 200
+    return page.render(request, "styleguide/styleguide.html", context, fragment=names, status=status)

@@ -158,22 +158,33 @@ def test_nothing_foreign_in_lists_counts_search_streams_and_exports(grounds, per
     assert kept() == before
 
 
-def test_forms_that_name_what_is_foreign_change_nothing(grounds, person, rng):
+def test_forms_that_name_what_is_foreign_change_nothing(grounds, person, hostile, rng):
     home, away, admin = grounds
-    before = kept()
-    for role, thing in itertools.product(SCOPED, (home.agent, home.region, home.segment)):
-        client = signed_in(scoped(person, admin, role, thing, f"by {type(thing).__name__}"))
-        for url in filter(lambda one: one not in OWN and not PARAMETER.search(one), routes()):
+    everyone = narrowed(person, admin, home)
+    before, faults, moved = kept(), [], []
+    for one in everyone if hostile.full else rng.sample(everyone, 2):
+        client = signed_in(one)
+        for url in filter(lambda route: route not in OWN and not PARAMETER.search(route), routes()):
             for do in ("again", "discard", "replay", "save"):
                 form = {**away.wishes(), "do": do, "reason": "Something broke", "name": "New", "until": ""}
-                answer = client.post(f"/{url}", form)
-                assert answer.status_code < 500, (url, answer.status_code)
-                assert kept() == before, (role, url, do)
+                if client.post(f"/{url}", form).status_code >= 500:
+                    faults.append((one.role, one.name, url, do))
+            if kept() != before:
+                moved.append((one.role, one.name, url))
+                before = kept()
+    assert not faults
+    assert not moved
+
+
+def differing(one, other):
+    """Where two answers begin to differ."""
+    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    return one[max(0, at - 80) : at + 80], other[max(0, at - 80) : at + 80]
 
 
 def test_what_is_foreign_does_not_move_a_number(grounds, person, hostile, rng):
     home, away, admin = grounds
-    pages = [home.url(route) for route in routes()]
+    pages = [home.url(route) for route in routes() if not route.startswith("settings/sign-in")]
     roles = SCOPED if hostile.full else rng.sample(SCOPED, 1)
     for role, thing in itertools.product(roles, (home.agent, home.region, home.segment)):
         client = signed_in(scoped(person, admin, role, thing, f"n {type(thing).__name__}"))
@@ -181,7 +192,7 @@ def test_what_is_foreign_does_not_move_a_number(grounds, person, hostile, rng):
         away.work(3)
         again = {url: calm(read(client.get(url))) for url in pages}
         moved = [url for url in pages if first[url] != again[url]]
-        assert not moved, (role, moved)
+        assert not moved, (role, moved, differing(first[moved[0]], again[moved[0]]))
 
 
 def entries(size):
