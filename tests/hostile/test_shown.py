@@ -18,13 +18,12 @@ from agents.models import Agent, Connection, Pause, Play
 from agents.tasks import wake
 from tests import making
 from tests.connectors.far_side import Visit
-from tests.hostile.conftest import Yard, feed, lines, repeatedly, sweeping
+from tests.hostile.conftest import BACKLOG, Yard, feed, lines, repeatedly, sweeping
 from tests.running import until
 
 KINDS = 6
 REGIONS = ("emea/de", "amer/us", "apac/jp")
 SHARE = 0.9
-BACKLOG = "SELECT count(*) FROM agents_action WHERE state = 'ready'"
 THROUGHOUT = """
 SELECT EXISTS (SELECT FROM agents_attempt WHERE at < %s AND (settled_at IS NULL OR settled_at > %s)
     AND action_id IN (SELECT id FROM agents_action WHERE {where}))
@@ -92,7 +91,7 @@ def sections() -> list[pauses.Section]:
 
 
 def loading(yard: Yard, regions: list[Any], rng: random.Random) -> Any:
-    """Feed signals of every region, so that each connection always has something ready."""
+    """Feed signals of every region, so that there is always something to decide or send, and never a flood."""
     sql = yard.workspace.connect()
 
     def more() -> None:
