@@ -1,6 +1,5 @@
-"""Which roles need a second step to do anything. Read anew every few seconds, so that pages pay no query for it."""
+"""Which roles need a second step to do anything. `console.backend` reads it with the person, so no page pays for it."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +13,7 @@ from approvals.models import Person, Role, SignInRules
 from audit.entries import Line, record
 from console import second_step
 
-SECONDS = 5.0
 HAS_ONE = "second_step"
-_read: tuple[float, tuple[str, ...]] = (0.0, ())
 
 
 def roles() -> tuple[str, ...]:
@@ -35,21 +32,11 @@ def change(wanted: Sequence[str], *, actor: str) -> None:
             kept.save()
             said = {"before": before, "roles": ", ".join(Role(role).label for role in chosen) or "none"}
             record(Line("sign_in.ruled", "sign-in:rules", actor, detail=said))
-    forget()
 
 
 def asks(person: Any) -> bool:
-    """Whether this person's role needs one; up to SECONDS behind a change."""
-    global _read
-    if time.monotonic() - _read[0] > SECONDS or not _read[0]:
-        _read = (time.monotonic(), roles())
-    return person.role in _read[1]
-
-
-def forget() -> None:
-    """Have the rules read again by this process."""
-    global _read
-    _read = (0.0, ())
+    """Whether this person's role needs one."""
+    return person.role in (person.asked_roles or () if hasattr(person, "asked_roles") else roles())
 
 
 def is_missing(request: HttpRequest) -> bool:

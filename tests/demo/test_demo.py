@@ -80,7 +80,7 @@ def test_a_running_demo_is_removed_whole_and_leaves_a_first_admin(demo, workspac
     assert admin.check_password(re.search(r"password\s+(\S+)", done.stdout)[1])
 
     client = Client()
-    client.force_login(admin, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(admin, "console.backend.PersonBackend")
     for address in ("/", "/agents", "/runs", "/signals", "/inbox", "/audit", "/pauses", "/sources", "/connections"):
         assert client.get(address, follow=True).status_code == 200, address
     assert demo.alive(), "the trickle waits for another demo, it does not fail"

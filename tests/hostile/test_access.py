@@ -92,7 +92,7 @@ def refused(answer):
 
 def signed_in(person):
     client = Client(raise_request_exception=False)
-    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(person, backend="console.backend.PersonBackend")
     return client
 
 

@@ -17,7 +17,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from console import second_step, sign_in_rules
+from console import second_step
 from console.api import tokens
 from tests.conftest import PASSWORD
 from tests.running import ROOT, environment, until
@@ -151,7 +151,6 @@ def test_no_secret_stands_in_a_log_the_record_a_task_or_redis(workspace, worker,
     """A person does all that has a secret in it, rightly and wrongly; then every trace is searched for each secret."""
     ada = person("Ada", role="admin")
     worker = worker(concurrency=1)
-    sign_in_rules.forget()
     with listening(workspace) as heard:
         browser = Browser(live_web.url)
         secrets = browser.everything(ada)

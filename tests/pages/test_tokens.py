@@ -23,13 +23,6 @@ def admin(person):
     return person("Ada", role="admin")
 
 
-@pytest.fixture(autouse=True)
-def _rules():
-    sign_in_rules.forget()
-    yield
-    sign_in_rules.forget()
-
-
 def verbs() -> list[str]:
     return list(Entry.objects.order_by("id").values_list("verb", flat=True))
 

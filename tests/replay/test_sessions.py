@@ -111,7 +111,7 @@ def test_a_web_server_that_restarts_is_waited_for(build, tmp_path, rng):
 def _split_on_page() -> list[tuple[int, int]]:
     """What Basket rescue's page says of those it acted on and the rest: ended in revenue, of how many."""
     client = Client()
-    client.force_login(Person.objects.get(email="mira@shop.example"), "django.contrib.auth.backends.ModelBackend")
+    client.force_login(Person.objects.get(email="mira@shop.example"), "console.backend.PersonBackend")
     split = client.get("/agents/basket-rescue").context["split"]
     assert [one["title"] for one in split] == ["Acted on", "The rest"]
     return [(one["group"].hits, one["group"].runs) for one in split]
