@@ -67,8 +67,7 @@ VERBS: dict[str, str] = {
     "agent.changed": "{actor} changed {subject}" + _WHY,
     "agent.stage": "{actor} moved {subject}[ from {before}][ to {after}]" + _WHY,
     "policy.published": "{actor} published version {version} of {subject}[, confirmed by {second}]" + _WHY,
-    "policy.proposed": "{actor} proposed new boundaries for {agent}, which wait for a second person[, to go live at {at}]"
-    + _WHY,
+    "policy.proposed": "{actor} proposed new boundaries for {agent}, for a second person[, to go live at {at}]" + _WHY,
     "policy.scheduled": "{actor} set new boundaries of {agent} to go live at {at}" + _WHY,
     "policy.confirmed": "{actor} confirmed, as the second person, {subject}[ for {agent}][, to go live at {at}]",
     "policy.declined": "{actor} declined {subject}[ for {agent}]" + _WHY,

@@ -15,7 +15,8 @@ from audit.timeline import Row
 from console.templatetags.look import GLYPHS
 
 PLACES = {"agent": "agent", "play": "play", "connection": "connection", "source": "source", "person": "person",
-          "run": "run", "signal": "signal", "incident": "incident", "proposal": "proposal", "pause": "pause"}  # fmt: skip
+          "run": "run", "signal": "signal", "incident": "incident", "proposal": "proposal",
+          "pause": "pause"}  # fmt: skip
 LOOKS = {
     "delivered": "live", "approved": "live", "resolved": "live", "taken": "waiting", "asked": "waiting",
     "failed": "failed", "refused": "failed", "dead": "failed", "unknown": "failed", "conflict": "failed",

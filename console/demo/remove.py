@@ -27,7 +27,7 @@ from console.intake.sources import FRESH_SECONDS
 
 PATIENCE = 10.0
 """Seconds to wait for what is in flight; then it goes too."""
-LOCKED = "agents_signal, agents_account, agents_run, agents_action, agents_attempt"
+LOCKED = "agents_signal, agents_account, agents_run, agents_action, agents_attempt, agents_hold"
 OF_QUESTION = "p.subject = 'action:' || a.id AND {action}"
 OF_AGENT = "p.agent = ANY(SELECT slug FROM agents_agent WHERE id = ANY(%(agents)s))"
 HISTORY = (
@@ -44,6 +44,7 @@ HISTORY = (
     ("locks", "DELETE FROM agents_contactlock l WHERE l.agent_id = ANY(%(agents)s)"),
     ("locks", "DELETE FROM agents_contactlock l USING agents_action a WHERE a.id = l.action_id AND {action}"),
     ("outcomes", "DELETE FROM agents_outcome o USING agents_run a WHERE a.id = o.run_id AND {action}"),
+    ("", "DELETE FROM agents_hold h USING agents_action a WHERE a.id = h.action_id AND {action}"),
     ("actions", "DELETE FROM agents_action a WHERE {action}"),
     ("runs", "DELETE FROM agents_run a WHERE {action}"),
     ("signals", "DELETE FROM agents_signal WHERE is_demo OR source_id = ANY(%(sources)s)"),
@@ -62,6 +63,7 @@ OF_DEMO = "(a.is_demo OR a.agent_id = ANY(%(agents)s))"
 NOUNS = (
     ("pages", "DELETE FROM agents_page USING agents_incident i WHERE incident_id = i.id AND {incident}"),
     ("incidents", "DELETE FROM agents_incident i WHERE {incident}"),
+    ("", "DELETE FROM agents_hold WHERE pause_id = ANY(%(pauses)s)"),
     ("pauses", "DELETE FROM agents_pause WHERE id = ANY(%(pauses)s)"),
     ("do-not-contact", "DELETE FROM agents_donotcontact "
                        "WHERE contact = ANY(%(contacts)s) OR added_by_id = ANY(%(people)s)"),
