@@ -104,7 +104,7 @@ def _drop_counters() -> None:
         cursor.execute("DELETE FROM agents_counter WHERE expires_at < clock_timestamp()")
 
 
-def _alone(part: Callable[[], None]) -> None:
+def _alone(part: Callable[[], object]) -> None:
     try:
         part()
     except Exception:

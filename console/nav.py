@@ -153,7 +153,7 @@ class Shell:
     def pauses(self) -> list[Held]:
         """Up to four pauses standing now, newest first, that stop something of what this person sees; each with what
         is in flight there."""
-        return held_now(access.visible(self.person, Pause.objects.standing())[:4], "sending")
+        return held_now(list(access.visible(self.person, Pause.objects.standing())[:4]), "sending")
 
     @property
     def now(self) -> datetime:

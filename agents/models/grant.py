@@ -1,5 +1,7 @@
 """A grant: one person may do one verb on one agent, region or segment, with all beneath it, perhaps until a day."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from guardian.models.models import UserObjectPermissionAbstract
@@ -21,7 +23,7 @@ SAYS = {
 }
 
 
-def permissions(noun: str) -> list[tuple[str, str]]:
+def permissions(noun: str) -> list[tuple[str, Any]]:
     """For a noun's Meta: the verbs that may be granted on it."""
     return [(verb, SAYS[verb]) for verb in VERBS[noun]]
 

@@ -29,8 +29,8 @@ def account(request: HttpRequest, key: str) -> HttpResponse:
     access.require(request.user, access.SEE)
     person = request.user
     found = get_object_or_404(access.visible(person, Account.objects.select_related("region", "segment")), key=key)
-    runs = access.visible(person, Run.objects.filter(account=key))
-    runs = page.keyset(request, runs.select_related("agent", "play"), size=25)
+    seen = access.visible(person, Run.objects.filter(account=key))
+    runs = page.keyset(request, seen.select_related("agent", "play"), size=25)
     ids = [run.pk for run in runs]
     actions: dict[object, list[Action]] = {id: [] for id in ids}
     contacts = set()

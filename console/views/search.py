@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet, Value
+from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
@@ -15,7 +15,7 @@ from audit.models import Entry
 from console.nav import Shell
 from console.views import page
 
-NAMED: tuple[tuple[str, str, type[Model]], ...] = (
+NAMED: tuple[tuple[str, str, Any], ...] = (
     ("agent", "bot", Agent),
     ("play", "list-checks", Play),
     ("connection", "plug", Connection),

@@ -100,8 +100,8 @@ def signal(request: HttpRequest, pk: Any) -> HttpResponse:
     access.require(request.user, access.SEE)
     seen = access.visible(request.user, Signal.objects.all())
     found = get_object_or_404(seen.select_related("source", "region", "segment"), pk=pk)
-    runs = access.visible(request.user, Run.objects.filter(signal_id=pk))
-    runs = list(runs.select_related("agent", "play").order_by("id"))
+    seen_runs = access.visible(request.user, Run.objects.filter(signal_id=pk))
+    runs = list(seen_runs.select_related("agent", "play").order_by("id"))
     actions: dict[Any, list[Action]] = {run.pk: [] for run in runs}
     for action in Action.objects.filter(run_id__in=actions).defer("payload").order_by("id"):
         actions[action.run_id].append(action)
