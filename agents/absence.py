@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from agents import access
 from approvals.models import Person
+from approvals.moments import within_reach
 from audit.entries import Line, record
 
 
@@ -52,12 +53,19 @@ def set_away(
     """
     Say that they are away, from `since` until `until` (None: until they say that they are back), and who stands in.
 
-    One's own, or an admin's to say: PermissionDenied. ValidationError by field: `until` not after `since`, or a
-    delegate who is closed, may approve nowhere, or whose own delegates lead back to them.
+    One's own, or an admin's to say: PermissionDenied. ValidationError by field: `until` not after `since`, either
+    out of bounds (approvals.moments), or a delegate who is closed, may approve nowhere, or whose own delegates lead
+    back to them.
     """
     if by.pk != person.pk:
         access.require(by, access.ADMINISTER)
     wrong: dict[str, str] = {}
+    for name, at in (("since", since), ("until", until)):
+        try:
+            if at is not None:
+                within_reach(at)
+        except ValueError as fault:
+            wrong[name] = str(fault)
     if until is not None and (until <= since or until <= timezone.now()):
         wrong["until"] = "It must come after the beginning, and after now."
     if delegate is not None:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from approvals.moments import ahead
+
 _LENGTH = re.compile(r"(\d{1,4})\s*(m|min|h|d)")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
-LONGEST = timedelta(days=366)
 
 
 def parse_until(text: str, *, now: datetime | None = None) -> datetime | None:
@@ -29,8 +30,4 @@ def parse_until(text: str, *, now: datetime | None = None) -> datetime | None:
         if moment is None:
             raise ValueError(f"“{text}” is no time: write 30m, 2h, 3d or 2026-11-30T09:00.")
         at = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
-    if at <= now:
-        raise ValueError("That moment is past.")
-    if at > now + LONGEST:
-        raise ValueError("That is more than a year ahead.")
-    return at
+    return ahead(at, now=now)

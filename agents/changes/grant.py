@@ -14,6 +14,7 @@ from agents.access import SEE, forget
 from agents.models import Agent, Grant, Region, Segment
 from agents.models.grant import VERBS
 from approvals.models import Person, Role
+from approvals.moments import ahead
 from audit.entries import Line, record
 
 Thing = Agent | Region | Segment
@@ -94,8 +95,11 @@ def _check(
         wrong["verbs"] = "An auditor reads and changes nothing: grant only to see, or change their role first."
     if not why.strip():
         wrong["why"] = "Say why: it stands in the record, and beside the grant."
-    if expires_at is not None and expires_at <= timezone.now():
-        wrong["expires_at"] = "This moment is past: a grant ends later than now."
+    if expires_at is not None:
+        try:
+            ahead(expires_at)
+        except ValueError as fault:
+            wrong["expires_at"] = str(fault)
     if not person.is_active:
         wrong["person"] = f"{person.name} can't sign in any more: let them in again first."
     if by is not None and by.pk == person.pk:

@@ -26,6 +26,7 @@ from agents.models import Agent, Policy
 from agents.models.proposal import PolicyProposal
 from agents.rules.errors import SpecError
 from approvals.models import Person
+from approvals.moments import ahead
 from audit.entries import Line, record
 
 log = logging.getLogger(__name__)
@@ -55,13 +56,16 @@ def put_forward(
     What a person wants in force: the policy, published, where it needs nobody else and no time is set; else a proposal.
 
     PermissionDenied, SpecError, PublishedSince and ValidationError as `publish_policy`; ValidationError too for a
-    moment that is past and while another proposal is open.
+    moment that is past or more than a year ahead, and while another proposal is open.
     """
     access.require(person, access.PUBLISH, agent)
     check_reason(reason)
     boundaries = compile_known(spec)
-    if go_live_at is not None and go_live_at <= timezone.now():
-        raise ValidationError({"go_live_at": "That moment is past."})
+    if go_live_at is not None:
+        try:
+            ahead(go_live_at)
+        except ValueError as fault:
+            raise ValidationError({"go_live_at": str(fault)}) from None
     with transaction.atomic():
         agent = locked(agent)
         current = check_base(agent, spec, base)

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from guardian.models.models import UserObjectPermissionAbstract
 
+from approvals.moments import sane
+
 VERBS = {
     "agent": ("see", "pause", "approve", "build", "publish", "resend", "take"),
     "region": ("see", "pause", "approve", "resend"),
@@ -44,3 +46,4 @@ class Grant(UserObjectPermissionAbstract):
         abstract = False
         unique_together = [("user", "permission", "object_pk")]
         indexes = [models.Index(fields=["content_type", "object_pk"], name="grant_on")]
+        constraints = [sane("grant_expiry_sane", "expires_at")]

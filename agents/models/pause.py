@@ -5,6 +5,7 @@ from django.db import models
 from django.utils import timezone
 
 from approvals.models import Person
+from approvals.moments import sane
 
 
 class Pauses(models.QuerySet["Pause"]):
@@ -55,6 +56,7 @@ class Pause(models.Model):
             models.CheckConstraint(
                 name="pause_drill_never_stands", condition=models.Q(is_drill=False) | models.Q(lifted_at__isnull=False)
             ),
+            sane("pause_until_sane", "until"),
         ]
 
     def __str__(self) -> str:

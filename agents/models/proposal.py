@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from approvals.models import Person
+from approvals.moments import sane
 
 
 class PolicyProposal(models.Model):
@@ -50,6 +51,7 @@ class PolicyProposal(models.Model):
                 | (Q(decided_by__isnull=False) & ~Q(decided_by=F("proposed_by"))),
                 name="proposal_confirmed_by_another",
             ),
+            sane("proposal_moment_sane", "go_live_at"),
         ]
         indexes = [models.Index(fields=["state", "go_live_at"], name="proposal_due")]
 

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
+from approvals.moments import sane
+
 
 class Role(models.TextChoices):
     """Where a person starts; grants on agents, regions and segments refine it."""
@@ -96,7 +98,10 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         verbose_name_plural = "people"
-        constraints = [models.UniqueConstraint(Lower("email"), name="person_email_once")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="person_email_once"),
+            sane("person_away_sane", "away_from", "away_until"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from approvals.moments import sane
+
 
 class ApiToken(models.Model):
     """
@@ -26,6 +28,9 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [sane("token_expiry_sane", "expires_at")]
 
     def __str__(self) -> str:
         return self.name

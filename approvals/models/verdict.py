@@ -4,6 +4,7 @@ from django.db import models
 
 from approvals.models.approval import Approval
 from approvals.models.person import Person
+from approvals.moments import sane
 
 
 class Verdict(models.Model):
@@ -80,7 +81,10 @@ class Snooze(models.Model):
     until = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["approval", "person"], name="snooze_once_a_person")]
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "person"], name="snooze_once_a_person"),
+            sane("snooze_until_sane", "until"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.approval_id} until {self.until:%Y-%m-%d %H:%M}"

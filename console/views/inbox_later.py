@@ -4,6 +4,8 @@ from datetime import datetime, time, timedelta
 
 from django.utils import timezone
 
+from approvals.moments import ahead
+
 CHOICES = {"1h": "1 hour", "3h": "3 hours", "tomorrow": "Tomorrow, 9:00", "monday": "Monday, 9:00"}
 MORNING = time(9)
 
@@ -12,7 +14,7 @@ def moment(choice: str, own: str = "", *, now: datetime | None = None) -> dateti
     """
     When it comes back, in the active time zone; `own` is a moment as a form writes it, used where no choice is made.
 
-    ValueError, in words for people, when it cannot be read or is past.
+    ValueError, in words for people, when it cannot be read, is past or is more than a year ahead.
     """
     now = timezone.localtime(now)
     match choice:
@@ -26,10 +28,7 @@ def moment(choice: str, own: str = "", *, now: datetime | None = None) -> dateti
         at = datetime.fromisoformat(own.strip())
     except ValueError:
         raise ValueError("Say until when: pick one of the choices, or a day and a time.") from None
-    at = timezone.make_aware(at) if timezone.is_naive(at) else at
-    if at <= now:
-        raise ValueError("That moment is past.")
-    return at
+    return ahead(timezone.make_aware(at) if timezone.is_naive(at) else at, now=now)
 
 
 def _morning(now: datetime, days: int) -> datetime:
