@@ -19,7 +19,7 @@ from console.standing import Held
 from console.told import told
 from console.views import page
 from console.views.page import signed_in
-from console.views.pause_form import UNTIL, PauseForm, SectionForm, Stays, UntilForm, asking, pausing, staying
+from console.views.pause_form import UNTIL, ExtendForm, PauseForm, SectionForm, Stays, asking, pausing, staying
 
 BUSY = (
     "Nothing was changed: other work held the lock for three seconds. "
@@ -126,9 +126,9 @@ def extend(request: HttpRequest, pk: int) -> HttpResponse:
     """Have it resume by itself at another time, or never."""
     pause, person = _pause(request, pk), signed_in(request)
     access.require(request.user, access.PAUSE, pause)
-    form = UntilForm(request.POST)
+    form = ExtendForm(request.POST)
     if not form.is_valid():
-        said = " ".join(map(str, form.errors["until_at"]))
+        said = " ".join(str(fault) for faults in form.errors.values() for fault in faults)
         return page.trouble(request, status=422, title="Its end is where it was.", text=said)
     try:
         moved = pauses.extend(pause, form.moment, actor=person.actor)

@@ -76,6 +76,16 @@ class UntilForm(forms.Form):
         return moment
 
 
+class ExtendForm(UntilForm):
+    """Another end for a pause that stands: "never" is said, an empty form is none."""
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
+        if not (given.get("until_at") or given.get("until") or self.errors):
+            self.add_error("until_at", "Say until when, or “never”.")
+        return given
+
+
 class PauseForm(SectionForm, UntilForm):
     """Closing it: why, and until when."""
 

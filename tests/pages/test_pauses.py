@@ -171,6 +171,10 @@ def test_a_pause_is_extended_and_a_wrong_moment_changes_nothing(world, client, o
     assert pause.until - before > timedelta(hours=1, minutes=29)
     answer = client.post(f"/pauses/{pause.pk}/extend", {"until_at": "2001-01-01T10:00"})
     assert (answer.status_code, "That moment is past." in answer.content.decode()) == (422, True)
+    held = Pause.objects.get().until
+    for nothing in ({}, {"until_at": ""}, {"until": " ", "until_at": ""}, {"until": "x" * 31}):
+        answer = client.post(f"/pauses/{pause.pk}/extend", nothing)
+        assert (answer.status_code, Pause.objects.get().until) == (422, held), nothing
     client.post(f"/pauses/{pause.pk}/extend", {"until": "never"})
     pause.refresh_from_db()
     assert pause.until is None
