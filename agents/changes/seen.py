@@ -7,14 +7,17 @@ from typing import Any
 import orjson
 
 from audit.entries import diff
-from audit.timeline import Filters, timeline
+from audit.timeline import Filters, Row, timeline
+
+CHANGES = {"source": ("source.changed", "source.mapped")}
+"""The verbs by which a form's change of a noun is written down, where they are others than "<noun>.changed"."""
 
 
 class ChangedSince(Exception):
     """Someone else changed it first: `actor` as the record names them ("" when the record does not say)."""
 
     def __init__(self, subject: str) -> None:
-        entry = next(iter(timeline(Filters(subject=subject), limit=1)), None)
+        entry = _last_change(subject)
         self.subject, self.actor, self.at = subject, entry.actor if entry else "", entry.at if entry else None
         super().__init__(f"{subject} was changed by {self.actor or 'someone'} since it was shown.")
 
@@ -34,6 +37,14 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
     """An entry's detail: field → [before, after], what is neither text nor whole number as JSON; empty if the same."""
     found = diff({k: _plain(v) for k, v in before.items()}, {k: _plain(v) for k, v in after.items()})
     return {"changed": found} if found else {}
+
+
+def _last_change(subject: str) -> Row | None:
+    """The newest entry of what a form changes; what else befell the subject (a mail, a sign-in) is no change."""
+    kind = subject.partition(":")[0]
+    asked = (Filters(subject=subject, verb=verb) for verb in CHANGES.get(kind, (f"{kind}.changed",)))
+    found = [row for filters in asked for row in timeline(filters, limit=1)]
+    return max(found, key=lambda row: row.id, default=None)
 
 
 def _plain(value: Any) -> Any:

@@ -7,11 +7,14 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.db import connection as database
+from django.db import transaction
 from django.test.utils import CaptureQueriesContext
 
 from agents.changes.agent import change_agent
+from agents.changes.person import change_person
 from agents.models import Agent
 from approvals.models import Person
+from audit.entries import Line, record
 from audit.models import Entry
 from tests import making
 from tests.conftest import PASSWORD
@@ -194,3 +197,24 @@ def test_a_deputy_is_someone_active_and_is_replaced_before_they_leave(client, ad
     assert not bob.is_active
     with pytest.raises(ValidationError, match="Bob is no longer active"):
         change_agent(agent, actor="cli", deputy=bob)
+
+
+def test_what_only_befell_somebody_did_not_change_them(client, ada, bob):
+    client.force_login(ada)
+    seen = client.get(f"/people/{bob.pk}").context["seen"]
+    change = said(name="Robert", email="robert@example.com", role="ops", time_zone="UTC", seen=seen)
+    client.post(f"/people/{bob.pk}", change)
+    with transaction.atomic():
+        record(Line("person.told", bob.actor, "worker:telling", detail={"questions": 1}))
+    late = client.post(f"/people/{bob.pk}", change)
+    assert late.status_code == 412
+    assert "Ada changed this" in late.content.decode()
+
+
+def test_what_no_person_changed_is_said_without_a_raw_actor(client, ada, bob):
+    client.force_login(ada)
+    seen = client.get(f"/people/{bob.pk}").context["seen"]
+    change_person(bob, actor="cli", name="Robert")
+    late = client.post(f"/people/{bob.pk}", said(seen=seen))
+    assert late.status_code == 412
+    assert "The command line changed this" in late.content.decode()
