@@ -16,6 +16,7 @@ from typing import Any
 from agents.rules.clauses import RISKS, Clause, Seen, Verdict
 from agents.rules.errors import Faults
 from agents.rules.facts import Facts
+from agents.rules.fit import unfit
 from agents.rules.policy_specs import STAGES, Limits, clause_words, read_clauses, read_limits
 from agents.rules.scopes import UNASSIGNED, lineage
 
@@ -127,9 +128,12 @@ def compile_policy(
     "failure_rate_window"}; see `policy_specs`. The known plays and codes, where given, make an unknown one a fault.
     `names` gives the label of a play or code, for what a decision says.
 
-    SpecError lists all that is wrong. A policy without clauses compiles, and never does anything.
+    SpecError lists all that is wrong; where a text can't be kept (NUL, a lone surrogate), that alone. A policy without
+    clauses compiles, and never does anything.
     """
     faults = Faults()
+    faults.found.extend(unfit(spec))
+    faults.raise_any()
     known = {"plays": plays, "regions": regions, "segments": segments}
     clauses, limits = read_clauses(spec, known, faults), read_limits(spec, faults)
     faults.raise_any()
