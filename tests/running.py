@@ -168,6 +168,7 @@ def database(url: str, name: str, *, template: str) -> Iterator[str]:
     with psycopg.connect(with_database(url, "postgres"), autocommit=True) as admin:
         names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)").format(**names))
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [template])
         admin.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
         try:
             yield with_database(url, name)

@@ -20,8 +20,10 @@ def nobody():
 @pytest.fixture
 def folder(tmp_path_factory):
     """A data folder that every user may walk through."""
-    for part in (tmp_path_factory.getbasetemp(), tmp_path_factory.getbasetemp().parent):
-        part.chmod(0o711)
+    base = tmp_path_factory.getbasetemp()
+    for part in [base, *base.parents]:
+        if "pytest-of-" in str(part):
+            part.chmod(0o711)
     made = tmp_path_factory.mktemp("engine")
     made.chmod(0o711)
     return made

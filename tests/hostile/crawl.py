@@ -21,6 +21,8 @@ NOUNS = {
     "sources": ("agents.Source", "slug"), "signals": ("agents.Signal", "pk"), "plays": ("agents.Play", "slug"),
     "connections": ("agents.Connection", "slug"), "people": ("approvals.Person", "pk"),
     "scopes/regions": ("agents.Region", "code"), "scopes/segments": ("agents.Segment", "code"),
+    "proposals": ("agents.PolicyProposal", "pk"), "settings/tokens": ("approvals.ApiToken", "pk"),
+    "settings/sign-in/steps": ("mfa.Authenticator", "pk"),
 }  # fmt: skip
 ADDRESSES = {"href", "src", "action", "formaction", "hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete", "data-href"}
 INERT = {"value", "title", "aria-label", "placeholder", "alt", "datetime", "data-copy", "data-label", "content"}
@@ -56,6 +58,8 @@ def addresses(pattern: URLPattern, rng: random.Random, most: int) -> list[dict[s
         hashes = {*Signal.objects.exclude(contact=None).values_list("contact", flat=True)}
         hashes |= {*DoNotContact.objects.values_list("contact", flat=True)}
         found = [{"hash": bytes(one).hex()} for one in sorted(map(bytes, hashes))]
+    elif names & {"provider_id", "rest"}:
+        found = [{next(iter(names)): "nobody"}]
     elif names == {"token"}:
         found = [{"token": unsubscribe_url(b"0" * 16).rpartition("/")[2]}]
     elif names == {"uidb64", "token"}:
