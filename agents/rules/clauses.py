@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agents.rules.expressions import Expression, activate
-from agents.rules.facts import Facts
+from agents.rules.facts import Facts, known_number
 from agents.rules.hours import Hours, time_zone
 
 Verdict = Literal["alone", "ask", "never"]
@@ -126,8 +126,8 @@ class Clause:
         return seen.facts.person in (self.people or ())
 
     def _worth(self, seen: Seen) -> bool | None:
-        value = seen.facts.value
-        if value is None or value != value or seen.facts.currency != self.currency:
+        value = known_number(seen.facts.value)
+        if value is None or seen.facts.currency != self.currency:
             return None
         return (
             (self.min_value is None or value >= self.min_value)

@@ -17,7 +17,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from agents.rules.facts import Facts
+from agents.rules.facts import Facts, known_number
 from agents.rules.hours import DAYS
 
 MAX_LENGTH = 1000
@@ -104,6 +104,7 @@ def compile_expression(text: Any) -> Expression | list[ExpressionFault]:
 def activate(facts: Facts, local: datetime | None) -> Any:
     """What expressions see of the facts; `local` is their moment by the recipient's clock. None when it can't be made:
     then no expression can be told."""
+    value = known_number(facts.value)
     seen: dict[str, Any] = {
         "play": facts.play,
         "region": facts.region or "unassigned",
@@ -113,7 +114,7 @@ def activate(facts: Facts, local: datetime | None) -> Any:
         "confidence": facts.confidence_pct,
         "risk": facts.risk,
         "reversible": facts.reversible,
-        "value": None if facts.value is None else float(facts.value),
+        "value": None if value is None else float(value),
         "currency": facts.currency,
         "age_minutes": float(facts.age_minutes),
         "fields": _plain(facts.fields),

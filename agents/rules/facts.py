@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from agents.rules.hours import time_zone
@@ -44,7 +44,7 @@ def facts_document(facts: Facts) -> dict[str, Any]:
     """
     The facts as plain JSON, to keep with the run; `facts_of` reads them back.
 
-    Without `fields`: they stay with the signal, so that personal data lies in one place only.
+    Without `fields`: they stay with the signal, as personal data lies in one place only: who reads back gives them.
     """
     return {
         "play": facts.play,
@@ -72,13 +72,13 @@ def facts_of(document: Any, fields: Mapping[str, Any] | None = None) -> Facts:
         play=_text(read.get("play")),
         region=_text(read.get("region")) or None,
         segment=_text(read.get("segment")) or None,
-        confidence_pct=int(_number(read.get("confidence")) or 0),
-        risk=_text(read.get("risk")) or "high",
+        confidence_pct=int(known_number(read.get("confidence")) or 0),
+        risk=risk if isinstance(risk := read.get("risk"), str) else "high",
         stage=_text(read.get("stage")),
-        age_minutes=_number(read.get("age")) or 0.0,
+        age_minutes=known_number(read.get("age")) or 0.0,
         account=_text(read.get("account")),
         person=_text(read.get("person")),
-        value=_number(read.get("value")),
+        value=known_number(read.get("value")),
         currency=_text(read.get("currency")),
         reversible=read.get("reversible") is True,
         at=_moment(read.get("at")),
@@ -98,11 +98,8 @@ def as_zone(fact: Any) -> str:
     return fact if isinstance(fact, str) and time_zone(fact) is not None else ""
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float | None:
+def known_number(value: Any) -> float | None:
+    """The number where it is one and finite, else None: not known."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -111,9 +108,13 @@ def _number(value: Any) -> float | None:
         return None
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _moment(value: Any) -> datetime | None:
     try:
         at = datetime.fromisoformat(_text(value))
     except ValueError:
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at if at.tzinfo else None

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from random import Random
 
 from agents.rules.boundaries import Policy, compile_policy
@@ -47,27 +46,18 @@ def test_the_oracle_agrees(seed, hostile):
 
 
 def of_product(compiled: Policy, given: dict) -> list[object]:
-    """What Signalbox answers to the facts, and to the same facts kept and read again; or what it raises.
-
-    A value that is no number can only come from what is kept.
-    """
+    """What Signalbox answers to the facts, and to the same facts kept and read again; or what it raises."""
     try:
         made = Facts(**given)
-        asked = [made] if is_number(given["value"]) else []
-        return [answered(compiled.decide(one)) for one in (*asked, kept(made))]
+        return [answered(compiled.decide(one)) for one in (made, kept(made))]
     except Exception as error:
         return [error]
 
 
 def kept(made: Facts) -> Facts:
-    """The facts after being kept as JSON, null left out. Fields and a moment without a zone are put back."""
+    """The facts after being kept as JSON, null left out, with the fields that the signal has."""
     document = json.loads(json.dumps(facts_document(made)))
-    read = facts_of({name: given for name, given in document.items() if given is not None})
-    return replace(read, fields=made.fields, at=read.at if made.at and made.at.tzinfo else made.at)
-
-
-def is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value == value)
+    return facts_of({name: given for name, given in document.items() if given is not None}, made.fields)
 
 
 def answered(given: object) -> Answer:

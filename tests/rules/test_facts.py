@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,40 @@ def test_anything_reads_as_facts(document):
     facts = facts_of(document)
     assert facts_of(facts_document(facts)) == facts
     assert EVERYTHING.decide(replace(facts, stage="autonomous")).verdict in ("alone", "ask", "never")
+
+
+def test_fields_are_the_signal_s_and_given_by_who_reads_back():
+    facts = replace(facts_of({}), fields={"seats": 1})
+    assert facts_of(facts_document(facts)).fields == {}
+    assert facts_of(facts_document(facts), facts.fields).fields == {"seats": 1}
+
+
+def test_a_moment_without_a_zone_stays_unknown():
+    facts = replace(facts_of({}), stage="autonomous", zone="Europe/Berlin", at=datetime(2026, 1, 1))  # noqa: DTZ001
+    kept = facts_of(facts_document(facts))
+    night = compile_policy({"clauses": [{"id": "a", "say": "never", "hours": ["23:59", "00:01"]}]})
+    assert (kept.at, night.decide(facts).clause, night.decide(kept).clause) == (None, "a", "a")
+
+
+@pytest.mark.parametrize(
+    "value", ["5000", "", [1], {}, True, float("nan"), float("inf"), float("-inf"), 10**400, datetime.now(UTC)]
+)
+def test_a_value_that_is_no_finite_number_is_unknown(value):
+    facts = Facts("call", "emea", "smb", 50, "low", "autonomous", value=value, currency="EUR")
+    clauses = [{"min_value": -1}, {"above_value": -1}, {"max_value": 10**6}]
+    clauses = [clause | {"currency": "EUR"} for clause in clauses] + [{"when": "value < 1.0"}, {"when": "true"}]
+    for clause in clauses:
+        sure = clause == {"when": "true"}
+        for say, untold in (("alone", sure), ("ask", True), ("never", True)):
+            policy = compile_policy({"clauses": [clause | {"id": "a", "say": say}]})
+            assert (policy.decide(facts).clause == "a") is untold, (say, clause)
+    null = compile_policy({"clauses": [{"id": "a", "say": "alone", "when": "value == null"}]})
+    assert null.decide(facts).verdict == "alone"
+
+
+@pytest.mark.parametrize("risk", ["", "low", "Low", "critical"])
+def test_a_risk_is_kept_as_it_is(risk):
+    assert facts_of(facts_document(replace(facts_of({}), risk=risk))).risk == risk
 
 
 def test_nothing_reads_as_the_dangerous_side():

@@ -185,7 +185,7 @@ def risk(facts: dict) -> str:
 
 def known_value(facts: dict) -> float | None:
     value = facts["value"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return value
 

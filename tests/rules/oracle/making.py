@@ -17,7 +17,7 @@ NOWHERE = (None, "", "unassigned")
 ACCOUNTS = ("acme.example", "Acme.example", "globex.example", "")
 PEOPLE = tuple(f"{number:032x}" for number in (1, 0xF3C, 16**32 - 1))
 CURRENCIES = ("EUR", "USD", "JPY")
-NO_NUMBERS = (None, None, None, float("nan"), "5000", True, "", [1])
+NO_NUMBERS = (None, None, None, float("nan"), float("inf"), "5000", True, "", [1])
 ZONE_NAMES = (
     *("Europe/Berlin", "Europe/Dublin", "America/New_York", "America/St_Johns", "Asia/Kathmandu", "Asia/Tokyo", "UTC"),
     *("Australia/Lord_Howe", "Pacific/Apia", "Pacific/Kiritimati", "Pacific/Chatham", "Africa/Casablanca"),
@@ -40,7 +40,7 @@ CHANGES = (
 NIGHT = ("00:30", "01:00", "01:30", "02:00", "02:30", "03:00", "03:30")
 TIMES = ("00:00", "00:01", "01:00", "02:00", "02:30", "03:00", "08:00", "12:00", "17:59", "18:00", "22:00", "23:59")
 ODD_STAGES = ("Autonomous", "", "paused", "draft ")
-ODD_RISKS = ("Low", "critical", "none")
+ODD_RISKS = ("Low", "critical", "none", "")
 LEFT_OUT = ("note", "plays", "regions", "accounts", "people", "reversible", "hours", "days", "when")
 NOWHERE_SEEN = '== "unassigned"'
 BIG = (0, 1, 0.5, 4999.99, 5000, 5000.01, 20_000, 1_000_000_000_000, -5)
