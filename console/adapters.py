@@ -13,6 +13,7 @@ from agents import sealed
 from approvals.models import Person, Role
 from audit.entries import Line, record
 from console import lockout
+from console.views import page
 
 LANDING: dict[str, str] = {Role.REP: "/inbox", Role.OWNER: "/agents?owner=me"}
 """Where a person starts who asked for no page; everyone else on Home."""
@@ -37,6 +38,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         return LANDING.get(getattr(request.user, "role", ""), "/")
+
+    def is_safe_url(self, url: str) -> bool:
+        """Only a path of ours is gone on to; allauth's own fails on what can't be read."""
+        return page.is_path(url)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104

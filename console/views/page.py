@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -15,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, Http
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from approvals.models import Person
@@ -80,22 +82,30 @@ def redirect(request: HttpRequest, to: Any, *args: Any, **kwargs: Any) -> HttpRe
     """After a change: 303 to a page (name, path or object); a form sent by htmx is sent there whole."""
     url = resolve_url(to, *args, **kwargs)
     if getattr(request, "htmx", False):
-        return HttpResponse(status=204, headers={"HX-Redirect": url})
+        return HttpResponse(status=204, headers={"HX-Redirect": iri_to_uri(url)})
     return SeeOther(url)
 
 
 def back(request: HttpRequest, to: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-    """Like `redirect`, to the form's own `next` where that is an address of ours."""
+    """Like `redirect`, to the form's own `next` where that is a path of ours."""
     if url := next_page(request):
         return redirect(request, url)
     return redirect(request, to, *args, **kwargs)
 
 
 def next_page(request: HttpRequest) -> str:
-    """The form's own `next` where that is an address of ours, else ""."""
+    """The form's own `next` where that is a path of ours, else ""."""
     url = request.POST.get("next") or request.GET.get("next") or ""
-    here = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
-    return url if here else ""
+    return url if is_path(url) else ""
+
+
+def is_path(url: str) -> bool:
+    """Whether a browser stays here with it: one slash, then none of either kind, and only characters that are seen."""
+    return (
+        url.startswith("/")
+        and url_has_allowed_host_and_scheme(url, None)
+        and not any(unicodedata.category(character) in ("Cc", "Cs") for character in url)
+    )
 
 
 def form_page(request: HttpRequest) -> str:

@@ -22,6 +22,7 @@ from django.utils.decorators import method_decorator
 from approvals.models import Person
 from console import lockout, oidc, passkeys, security, step_up
 from console.adapters import LANDING
+from console.views import page
 
 
 class SignInForm(AuthenticationForm):
@@ -57,6 +58,9 @@ class SignIn(auth.LoginView):
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return super().dispatch(request, *args, **kwargs)
 
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        return page.next_page(request or self.request)
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person: Any = form.get_user()
         login = Login(user=person, redirect_url=self.get_redirect_url() or None)
@@ -82,6 +86,9 @@ class SignOut(auth.LogoutView):
             if request.user.is_authenticated:
                 security.note("person.signed_out", request.user, actor=request.user.actor)
             return super().post(request, *args, **kwargs)
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        return page.next_page(request or self.request)
 
 
 class PasswordChangeForm(auth_forms.PasswordChangeForm):
