@@ -12,6 +12,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from console import logs, sign_in_rules
+from console.api import errors
 from console.views import page
 
 USABLE_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}")
@@ -34,17 +35,24 @@ class RequestIdMiddleware:
 
 
 class NoNulMiddleware:
-    """Turn away (400) what holds a NUL in its address or form: no text of ours does, and PostgreSQL can't hold one."""
+    """
+    Turn away (400) what holds a NUL in its address or form: no text of ours does, and PostgreSQL can't hold one.
+
+    Of the API only the address: it reads no forms.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        api = request.path_info.startswith("/api/")
         given = [request.path_info]
-        for form in (request.GET, request.POST):
+        for form in (request.GET,) if api else (request.GET, request.POST):
             given += form
             given += [value for values in form.lists() for value in values[1]]
         if any("\0" in text for text in given):
+            if api:
+                return errors.refusal(request, 400, "The address holds a NUL character.")
             return page.trouble(request, status=400, title="That can't be read.", text="It holds a NUL character.")
         return self.get_response(request)
 

@@ -1,5 +1,6 @@
 """What every address of the API is made of. See `console.api.me` for the shortest."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -23,6 +24,7 @@ from console.api.tokens import TokenAuthentication
 A_MINUTE = 600
 """How many requests of one token a process answers a minute."""
 MOST = 200
+SIZE = re.compile(r"[0-9]{1,3}")
 Rows = TypeVar("Rows", bound=QuerySet[Any])
 Show = Callable[[Any], dict[str, Any]]
 
@@ -123,7 +125,7 @@ class Endpoint(APIView):
 
     def _size(self) -> int:
         text = self.request.query_params.get("size", "50")
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST):
+        if not SIZE.fullmatch(text) or not 1 <= int(text) <= MOST:
             raise errors.Invalid(errors={"size": f"Give a whole number from 1 to {MOST}."})
         return int(text)
 

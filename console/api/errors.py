@@ -107,21 +107,33 @@ def handle(fault: Exception, context: dict[str, Any]) -> Response:
 
 
 def problem(request: HttpRequest, status: int, *, detail: str = "", errors: Any = ()) -> dict[str, Any]:
-    """What, where and how, as a JSON object."""
+    """What, where and how, as a JSON object that can be sent: what is no character in it becomes “?”."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": TITLES.get(status, "It failed"),
         "status": status,
-        "detail": detail or TITLES.get(status, ""),
+        "detail": _sendable(detail) or TITLES.get(status, ""),
         "where": f"{request.method} {request.path}",
         "how": HOW.get(status, ""),
     }
-    return body | ({"errors": list(errors)} if errors else {})
+    if errors:
+        body["errors"] = [{name: _sendable(text) for name, text in one.items()} for one in errors]
+    return body
 
 
 def not_here(request: HttpRequest, rest: str = "") -> HttpResponse:
     """The answer under /api/ to an address that is none."""
-    return JsonResponse(problem(request, 404), status=404, content_type="application/problem+json")
+    return refusal(request, 404)
+
+
+def refusal(request: HttpRequest, status: int, detail: str = "") -> HttpResponse:
+    """A problem as an answer, outside any endpoint."""
+    found = problem(request, status, detail=detail)
+    return JsonResponse(found, status=status, content_type="application/problem+json")
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _errors(found: Any, where: str = "") -> list[dict[str, str]]:

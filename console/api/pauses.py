@@ -235,8 +235,12 @@ def _text(given: Any, name: str, *, needed: bool = False) -> str:
 
 
 def _until(given: Any) -> datetime | None:
-    text = given.get("until") or ""
+    text = given.get("until")
+    if text is None:
+        return None
+    if not isinstance(text, str) or not text.strip():
+        raise Invalid(errors={"until": "Send text such as 2h, 3d or 2026-11-30T09:00, or null for no end."})
     try:
-        return parse_until(text if isinstance(text, str) else str(text))
+        return parse_until(text)
     except ValueError as fault:
         raise Invalid(errors={"until": str(fault)}) from None

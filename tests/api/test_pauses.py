@@ -73,6 +73,12 @@ def test_any_section_is_paused_listed_and_lifted(world, mine, olga, section):
         ({"region": "emea", "reason": 7}, "reason", "Say why"),
         ({"region": "emea", "reason": "a\0b"}, "reason", "Say why"),
         ({"region": "emea", "reason": "x", "until": "soon"}, "until", "is no time"),
+        ({"region": "emea", "reason": "x", "until": "\ud800"}, "until", "“?” is no time"),
+        *(
+            ({"region": "emea", "reason": "x", "until": odd}, "until", "or null")
+            for odd in ({}, [], 0, False, 7, "", " ")
+        ),
+        ({"\ud800": 1}, "?", "no such member"),
         ({"region": "emea", "reason": "x", "until": "2001-01-01T00:00Z"}, "until", "is past"),
         ({"region": "emea", "reason": "x", "reigon": "emea"}, "reigon", "no such member"),
     ],
@@ -87,6 +93,28 @@ def test_what_does_not_hold_says_where_and_pauses_nothing(world, mine, body, whe
 def test_what_is_no_object_is_refused(world, mine, body):
     assert send(mine, "post", URL, body).status_code in (400, 422)
     assert not Pause.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "size", ["0", "201", "1" + "0" * 5, "0" * 9 + "1" * 30, "0" * 9 + "1000000", "²", "-1", "9" * 5000]
+)
+def test_a_size_is_from_1_to_200(world, mine, size):
+    assert problem(mine.get(URL, {"size": size}), 422)["errors"][0]["where"] == "size"
+
+
+@pytest.mark.parametrize("after", ["x", "9" * 30, "9" * 5000, "-", "é"])
+def test_a_key_is_of_the_page_before(world, mine, after):
+    assert problem(mine.get(URL, {"after": after}), 422)["errors"][0]["where"] == "after"
+
+
+@pytest.mark.parametrize("address", [f"{URL}?after=%00", f"{URL}/blast?region=%00", f"{URL}/%00", f"{URL}?%00=1"])
+def test_a_nul_in_the_address_is_a_problem_as_well(world, mine, address):
+    assert "NUL" in problem(mine.get(address), 400)["detail"]
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "multipart/form-data", "text/html"])
+def test_a_form_is_a_problem_as_well(world, mine, kind):
+    problem(mine.generic("POST", URL, b"--x\r\nreason=\0", content_type=kind), 415)
 
 
 def test_what_it_would_stop_is_told_before(world, mine):
