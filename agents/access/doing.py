@@ -8,8 +8,17 @@ from django.db.models import Q
 from agents.access.reach import Reach, is_everywhere, reach, role_has
 from agents.access.roles import BUILD, CONNECT, GRANTS, PUBLISH, SEE, WORKING
 from agents.access.seen import sees_kind, visible
-from agents.models import Agent, Play, Region, Route, Segment, Source
+from agents.models import Action, Agent, Play, Region, Route, Run, Segment, Signal, Source
 from approvals.models import Approval, Role
+
+NAMELESS: dict[type, str] = {
+    Approval: "this question",
+    Action: "this action",
+    Run: "this run",
+    Signal: "this signal",
+    Route: "this route",
+}
+"""What has no name of its own to be refused by."""
 
 
 def may(person: Any, verb: str, on: Any = None) -> bool:
@@ -66,7 +75,7 @@ def holds_everywhere(person: Any, verb: str) -> bool:
 def _refusal(verb: str, on: Any, others: list[Agent]) -> str:
     whose = [f"{agent} ({agent.owner or 'nobody'} owns it)" for agent in others]
     why = f"it is at work for {', '.join(whose)}" if whose else "ask an admin for it"
-    what = "this" if on is None or isinstance(on, type) else on
+    what = "this" if on is None or isinstance(on, type) else NAMELESS.get(type(on), on)
     return f"You may not {verb} {what}: {why}."
 
 

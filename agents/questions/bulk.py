@@ -7,6 +7,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, connection, transaction
 
+from agents import access
 from agents.models import Action
 from agents.questions.answers import approve
 from approvals.models import Approval, Person
@@ -15,6 +16,7 @@ from approvals.questions import Stale
 MOST = 100
 PATIENCE = "1s"
 """How long one item waits for a lock before it fails, so that it holds the others back no longer."""
+GONE = "That question is no longer here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,13 @@ def approve_many(picks: Sequence[tuple[UUID, bytes]], *, person: Person) -> list
     """
     A yes to each (question, binding), in transactions of their own, in the order given; a result for each.
 
-    ValidationError, with nothing answered, unless they are at most MOST, all of one play and all of low risk. Not
-    inside a transaction. The caller wakes a worker.
+    One that the person does not see is as one that is not there. ValidationError, with nothing answered, unless those
+    they see are at most MOST, all of one play and all of low risk. Not inside a transaction. The caller wakes a worker.
     """
     if connection.in_atomic_block:
         raise RuntimeError("each of several answers wants a transaction of its own")
     picks = list(dict(picks).items())
-    found = Approval.objects.in_bulk([id_ for id_, _ in picks])
+    found = access.visible(person, Approval.objects.all()).in_bulk([id_ for id_, _ in picks])
     if not found or len(picks) > MOST or any(one.risk != "low" for one in found.values()) or len(_plays(found)) > 1:
         raise ValidationError(
             f"Pick at most {MOST} questions of one play and of low risk; decide the others one by one."
@@ -46,6 +48,8 @@ def approve_many(picks: Sequence[tuple[UUID, bytes]], *, person: Person) -> list
 
 
 def _one(id_: UUID, binding: bytes, shown: Approval | None, person: Person) -> Bulk:
+    if shown is None:
+        return Bulk(id_, None, False, GONE)
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
@@ -56,7 +60,7 @@ def _one(id_: UUID, binding: bytes, shown: Approval | None, person: Person) -> B
     except PermissionDenied as refused:
         return Bulk(id_, shown, False, str(refused))
     except Approval.DoesNotExist:
-        return Bulk(id_, None, False, "That question is no longer here.")
+        return Bulk(id_, None, False, GONE)
     except DatabaseError:
         return Bulk(id_, shown, False, "Somebody is busy with it: try again in a moment.")
     if approval.state == "approved":

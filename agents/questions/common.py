@@ -43,6 +43,17 @@ def open_for(approval_id: UUID, person: Person, *, at: datetime, binding: bytes 
     with connection.cursor() as cursor:
         cursor.execute(HOLD_AGENT, [approval_id])
     approval = questions.lock(approval_id)
+    require_eligible(approval, person)
+    questions.check_open(approval, at=at, frozen=is_frozen(approval), binding=binding)
+    return approval
+
+
+def require_eligible(approval: Approval, person: Person) -> None:
+    """
+    Refuse with PermissionDenied whoever may not answer the question, and with Stale who said yes to it already.
+
+    By itself for what comes before an answer, such as showing again who one is: the answer asks it again, under lock.
+    """
     person = access.fresh(person)
     access.require(person, access.APPROVE, approval)
     if approval.state == "waiting" and not access.may_answer(person, approval):
@@ -51,8 +62,6 @@ def open_for(approval_id: UUID, person: Person, *, at: datetime, binding: bytes 
         raise PermissionDenied(
             "You may not answer this question: your role does not reach it, or you built or edited it."
         )
-    questions.check_open(approval, at=at, frozen=is_frozen(approval), binding=binding)
-    return approval
 
 
 def is_frozen(approval: Approval) -> bool:

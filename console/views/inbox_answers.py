@@ -27,14 +27,17 @@ MOST = 25
 
 @require_POST
 def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A yes to exactly what was shown: the form posts its binding back. At high risk only with a fresh step-up."""
-    risky = Approval.objects.filter(pk=pk, state="waiting", risk="high").exists()
-    if risky and not step_up.fresh(request):
-        return step_up.ask(request, then=reverse("question", args=[pk]), what="to approve at high risk")
+    """
+    A yes to exactly what was shown: the form posts its binding back. At high risk only with a fresh step-up, which is
+    asked of nobody who may not answer.
+    """
+    person = signed_in(request)
+    asked = get_object_or_404(access.visible(person, Approval.objects.all()), pk=pk)
     try:
-        approval = questions.approve(
-            pk, person=signed_in(request), binding=binding_of(request.POST), seen_at=seen_at(request)
-        )
+        if asked.state == "waiting" and asked.risk == "high" and not step_up.fresh(request):
+            questions.require_eligible(asked, person)
+            return step_up.ask(request, then=reverse("question", args=[pk]), what="to approve at high risk")
+        approval = questions.approve(pk, person=person, binding=binding_of(request.POST), seen_at=seen_at(request))
     except Stale as stale:
         return too_late(request, stale)
     except Approval.DoesNotExist:
@@ -84,7 +87,8 @@ def take_back(request: HttpRequest) -> HttpResponse:
     """Undo one's own yes, or several given together, while what they let go has not left."""
     access.require_somewhere(request.user, access.APPROVE)
     ids = [id_ for text in request.POST.getlist("id")[:MOST] if (id_ := uuid(text))]
-    found = list(Approval.objects.filter(pk__in=ids).order_by("expires_at", "id"))
+    seen = access.visible(request.user, Approval.objects.filter(pk__in=ids))
+    found = list(seen.order_by("expires_at", "id"))
     if not found:
         return gone(request)
     back = [one for one in found if questions.take_back(one.pk, person=signed_in(request))]

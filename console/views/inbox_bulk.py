@@ -26,8 +26,9 @@ def approve_all(request: HttpRequest) -> HttpResponse:
     if not picks:
         text = "Tick the questions that you want to say yes to, then approve them together."
         return page.trouble(request, status=422, title="Nothing was picked.", text=text)
+    person = signed_in(request)
     try:
-        results = questions.approve_many(picks, person=signed_in(request))
+        results = questions.approve_many(picks, person=person)
     except ValidationError as fault:
         text = f"{' '.join(fault.messages)} Pick questions of one play and of low risk; decide the others one by one."
         return page.trouble(request, status=422, title="These can't be approved together.", text=text)
@@ -38,7 +39,7 @@ def approve_all(request: HttpRequest) -> HttpResponse:
         messages.success(request, undo(request, f"{one}, of {len(results)} picked.", [each.id for each in said]))
     for each in results:
         if not each.ok:
-            what = Asked(each.approval, None).sentence if each.approval else "A question that is no longer here"
-            messages.error(request, f"{what}: {each.says}")
-    last = Approval.objects.filter(pk=picks[-1][0]).first()
+            what = f"{Asked(each.approval, None).sentence}: " if each.approval else ""
+            messages.error(request, f"{what}{each.says}")
+    last = access.visible(person, Approval.objects.filter(pk=picks[-1][0])).first()
     return go_on(request, last) if last else page.redirect(request, "inbox")

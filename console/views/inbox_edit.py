@@ -35,10 +35,11 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     fields = [(path, _label(path), request.POST.get(f"field:{path}", text)) for path, text in one.editable]
     if request.method == "GET" or "show" in request.POST:
         return _form(request, one, fields)
-    if approval.risk == "high" and not step_up.fresh(request):
-        return step_up.ask(request, then=reverse("question-edit", args=[pk]), what="to edit at high risk")
     given = {path: text.replace("\r\n", "\n") for path, _, text in fields}
     try:
+        if approval.risk == "high" and not step_up.fresh(request):
+            questions.require_eligible(approval, person)
+            return step_up.ask(request, then=reverse("question-edit", args=[pk]), what="to edit at high risk")
         answered = questions.edit_and_approve(
             pk, person=person, binding=binding_of(request.POST), fields=given, seen_at=seen_at(request)
         )

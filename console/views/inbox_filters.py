@@ -39,7 +39,8 @@ class Filters:
         return cls(QueryDict(request.POST.get("list", "").removeprefix("?")[:500]))
 
     def get(self, name: str) -> str:
-        return self.params.get(name, "").strip()
+        """The value, without NUL: PostgreSQL can't hold one, and what is decoded here nobody looked at before."""
+        return self.params.get(name, "").replace("\0", "").strip()
 
     @cached_property
     def given(self) -> dict[str, str]:

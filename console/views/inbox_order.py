@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from agents import questions
+from agents import access, questions
 from approvals.models import Approval, Person
 from console.views.inbox_filters import Filters
 
@@ -19,9 +19,9 @@ def after(waiting: QuerySet[Approval], last: Approval | None) -> QuerySet[Approv
 
 
 def at(person: Person, cursor: str) -> Approval | None:
-    """The question a cursor names, whatever became of it, placed as the person's list places it."""
+    """The question a cursor names, if the person sees it, whatever became of it; placed as their list places it."""
     id_ = uuid(cursor)
-    found = Approval.objects.filter(pk=id_).first() if id_ else None
+    found = access.visible(person, Approval.objects.filter(pk=id_)).first() if id_ else None
     return placed(person, found) if found else None
 
 

@@ -89,7 +89,7 @@ def test_what_changed_after_it_was_shown_is_not_approved(world, client, bob):
     assert client.post(f"/inbox/{one.pk}/approve", form(one)).status_code == 409
     one.refresh_from_db()
     assert (one.state, action_of(one).state) == ("waiting", "waiting")
-    assert client.post(f"/inbox/{uuid.uuid4()}/approve", form(one)).status_code == 409
+    assert client.post(f"/inbox/{uuid.uuid4()}/approve", form(one)).status_code == 404
 
 
 def test_a_no_needs_a_reason_and_says_it(world, client, bob):
