@@ -68,6 +68,13 @@ def test_above_five_thousand_ask_me_never_in_germany_after_six(agent, site, size
     ]
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["js", "no-js"])
+def test_on_a_phone_it_is_seen_in_which_tab_one_is(agent, site, script):
+    page = site("/agents/inbound-intent/policy", role="ops", size=PHONE, script=script)
+    box = page.locator(".tabs [aria-current]").bounding_box()
+    assert (box["x"] >= 0, box["x"] + box["width"] <= PHONE[0]) == (True, True), box
+
+
 def test_an_expression_is_checked_while_it_is_typed_and_a_closed_tab_loses_nothing(agent, site):
     page = site("/agents/inbound-intent/policy", role="ops")
     add(page)
