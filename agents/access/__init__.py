@@ -5,8 +5,8 @@ Roles are where a person starts. `may` says whether, `require` refuses; both tak
 thing: an agent, a region, what belongs to them, or a play or source, which is as open to change as the agents at work
 that use it. Where a person's role does not hold everywhere each verb holds where it was granted (`reach`), and
 `visible` narrows every list to that. An agent past draft is changed by its owner, its deputy and whoever may publish;
-an incident of it is theirs too, whatever their role. Nobody decides on what they built, its owner neither; at high
-risk nor on what they edited last.
+an incident of it is theirs too, whatever their role. Nobody decides on what they built, and at high risk nor on what
+they edited last; its owner, who did neither, does.
 """
 
 from agents.access.answering import may_answer, may_answer_it, waiting_for
