@@ -32,6 +32,7 @@ from agents.rules.boundaries import compile_policy
 from agents.rules.errors import Fault, SpecError
 from agents.rules.scoring import KINDS
 from approvals.models import Person
+from console.typed import read_json, whole
 from console.views import page
 from console.views.agents import MEANS, named
 from console.views.form_rows import OP_WORDS, by_row, moved, read_condition, read_rows, show_condition
@@ -326,8 +327,8 @@ def _choice(n: int, row: dict[str, Any], found: list[Fault]) -> dict[str, Any]:
 def _condition(row: dict[str, Any], where: str, found: list[Fault]) -> dict[str, Any] | None:
     try:
         return read_condition(row)
-    except ValueError as error:
-        found.append(Fault(f"{where}.condition", f"the condition is not JSON: {error}", "Mend it"))
+    except SpecError as error:
+        found += [Fault(f"{where}.condition", one.what, one.mend) for one in error.faults]
         return None
 
 
@@ -352,22 +353,6 @@ def _matched(one: Tried) -> list[str]:
     return [
         reason["label"] for reason in one.thought.reasons if reason.get("weight") and reason.get("outcome") == "matched"
     ]
-
-
-def whole(text: str) -> Any:
-    """A whole number where it is one, else the text, for the rules to refuse by name."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def read_json(text: str, where: str) -> Any:
-    """JSON, or a SpecError that says where it breaks."""
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise SpecError(where, f"this is not JSON: {error}", "Mend it") from error
 
 
 def _form(request: HttpRequest, template: str, form: forms.BaseForm, context: dict[str, Any]) -> HttpResponse:

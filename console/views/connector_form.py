@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 
 from agents.connectors import Field
+from agents.rules.errors import SpecError
+from console.typed import read_json
 
 
 class PairsField(forms.CharField):
@@ -43,9 +45,9 @@ class JsonField(forms.CharField):
         if text[0] not in "{[" or text.startswith("{{"):
             return text
         try:
-            return json.loads(text)
-        except ValueError as error:
-            raise forms.ValidationError(f"This is not JSON: {error}.") from error
+            return read_json(text, str(self.label or "JSON"))
+        except SpecError as error:
+            raise forms.ValidationError([f"{one.where}: {one.what}. {one.mend}." for one in error.faults]) from error
 
 
 def form_field(field: Field, *, templates: bool = False) -> forms.Field:

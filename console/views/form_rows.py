@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from agents.rules.comparisons import OPS
 from agents.rules.errors import Fault
+from console.typed import counted, read_json
 
 LISTS = ("in", "not_in", "matches_any")
 OP_WORDS = [*((op, words) for op, (_, words) in OPS.items()), ("exists", "is known (yes or no)")]
@@ -17,7 +18,8 @@ _PLACE = re.compile(r"(\w+)\[(\d+)\]")
 
 def read_rows(data: QueryDict, name: str, fields: Sequence[str], many: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The rows posted as `<name>-<n>-<field>`, in order of n; `many` are lists. Each row posts `<name>-<n>-row`."""
-    numbers = sorted(int(found[1]) for key in data if (found := re.fullmatch(rf"{name}-(\d+)-row", key)))
+    named = (found[1] for key in data if (found := re.fullmatch(rf"{name}-(\d+)-row", key)))
+    numbers = sorted(n for digits in named if (n := counted(digits)) is not None)
     return [
         {field: data.get(f"{name}-{n}-{field}", "").strip() for field in fields}
         | {field: data.getlist(f"{name}-{n}-{field}") for field in many}
@@ -28,12 +30,18 @@ def read_rows(data: QueryDict, name: str, fields: Sequence[str], many: Sequence[
 def moved(rows: list[dict[str, Any]], do: str, name: str, blank: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows after the button `do`: add-<name>, remove-<name>-<n> or up-<name>-<n>; else as they are."""
     what, _, number = do.partition(f"-{name}")
-    n = int(number[1:]) if number[1:].isdecimal() else -1
     if what == "add" and not number:
         return [*rows, dict(blank)]
-    if what == "remove" and 0 <= n < len(rows):
+    return shifted(rows, what, counted(number[1:]))
+
+
+def shifted(rows: list[dict[str, Any]], what: str, n: int | None) -> list[dict[str, Any]]:
+    """The rows without the nth ("remove"), or with it one place up ("up"); as they are where there is no such row."""
+    if n is None or n >= len(rows):
+        return rows
+    if what == "remove":
         return [*rows[:n], *rows[n + 1 :]]
-    if what == "up" and 0 < n < len(rows):
+    if what == "up" and n > 0:
         return [*rows[: n - 1], rows[n], rows[n - 1], *rows[n + 1 :]]
     return rows
 
@@ -48,9 +56,9 @@ def by_row(faults: Iterable[Fault], name: str) -> dict[int, list[Fault]]:
 
 
 def read_condition(row: dict[str, Any]) -> dict[str, Any] | None:
-    """The condition of a row with `json`, or `field`, `op` and `value`; None for an empty one. ValueError: bad JSON."""
+    """The condition of a row with `json`, or `field`, `op` and `value`; None for an empty one. SpecError: bad JSON."""
     if row.get("json"):
-        return json.loads(row["json"])
+        return read_json(row["json"], "condition")
     if not row.get("field"):
         return None
     return {"field": row["field"], "op": row.get("op") or "eq", "value": read_value(row.get("op", ""), row["value"])}
@@ -97,7 +105,7 @@ def show_value(value: Any) -> str:
 def _one(text: str) -> Any:
     text = text.strip()
     try:
-        value = json.loads(text)
+        value = read_json(text, "value")
     except ValueError:
         return text
     return value if isinstance(value, str | int | float | bool) else text

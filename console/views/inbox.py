@@ -11,6 +11,7 @@ from agents import access, questions, stamps
 from approvals.models import Approval, Person
 from console.asked import REASONS, asked
 from console.nav import CountOf
+from console.typed import counted
 from console.views import inbox_later as later
 from console.views import page
 from console.views.inbox_filters import Filters
@@ -75,8 +76,8 @@ def _news(request: HttpRequest) -> dict[str, Any]:
     """How many came and went since the list was drawn with `of` questions, of which `seen` was the newest."""
     filters = Filters.of(request)
     matching = filters.matching(questions.for_inbox(signed_in(request)))
-    seen, of = uuid(filters.get("seen")), filters.get("of")
-    drawn = min(int(of), MOST) if of.isdecimal() else 0
+    seen = uuid(filters.get("seen"))
+    drawn = min(counted(filters.get("of")) or 0, MOST)
     came = _bounded(matching.filter(pk__gt=seen) if seen else matching).count()
     now = _bounded(matching, MOST + came).count()
     went = max(0, drawn + came - now) if drawn < MOST else 0

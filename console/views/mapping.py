@@ -20,6 +20,7 @@ from agents.models import Region, Segment, Source
 from agents.rules.errors import SpecError
 from agents.rules.mapping import EXPRESSIONS, Mapped
 from agents.rules.mapping_defaults import DEFAULTS
+from console.typed import read_json
 from console.views import page, shown
 from console.views.mapping_form import PARTS, MappingForm, NotRows
 from console.views.page import signed_in
@@ -133,9 +134,9 @@ def _posted(form: MappingForm | None, raw: str, as_json: bool) -> tuple[dict[str
     if not as_json and form is not None:
         return (form.spec(), []) if form.is_valid() else ({}, ["Mend what is marked."])
     try:
-        spec = json.loads(raw or "{}")
-    except ValueError as error:
-        return {}, [f"This is not JSON: {error}."]
+        spec = read_json(raw or "{}", "mapping")
+    except SpecError as error:
+        return {}, shown.in_words(error)
     return (spec, []) if isinstance(spec, dict) else ({}, ["A mapping is an object: write {} for the default."])
 
 
@@ -147,7 +148,7 @@ def _events(source: Source, request: HttpRequest) -> list[Received]:
         return events
     format = request.POST.get("sample_format", "json")
     try:
-        own = wrap(format if format in FORMATS else "json", json.loads(text))
+        own = wrap(format if format in FORMATS else "json", read_json(text, "sample"))
     except ValueError:
         return events
     return events if isinstance(own, Refused) else [_own(own), *events]

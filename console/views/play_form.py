@@ -12,6 +12,7 @@ from agents.changes.play import OURS
 from agents.connectors import registry
 from agents.models import Connection, Play, Risk
 from agents.rules.errors import SpecError
+from console.typed import counted
 from console.views.connector_form import JsonField, form_field
 
 PAYLOAD = "p-"
@@ -109,7 +110,7 @@ def rows_of(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def posted_rows(data: QueryDict) -> list[dict[str, Any]]:
     """What was typed into each step, as it was typed."""
-    count = min(int(data.get("steps") or 0) if data.get("steps", "").isdecimal() else 0, 50)
+    count = min(counted(data.get("steps", "")) or 0, 50)
     return [
         {key.removeprefix(f"step-{n}-"): data[key] for key in data if key.startswith(f"step-{n}-")}
         for n in range(count)

@@ -15,7 +15,9 @@ from agents.models import Agent, Connection, Play, PlayVersion, Run, Signal
 from agents.preview import context_of, in_order, preview
 from agents.rehearsal import received
 from agents.rules.errors import SpecError
+from console.typed import counted
 from console.views import page, shown
+from console.views.form_rows import shifted
 from console.views.page import signed_in
 from console.views.play_form import PlayForm, StepForm, flat, place_faults, posted_rows, rows_of
 
@@ -149,12 +151,11 @@ def _save(request: HttpRequest, found: Play | None, form: PlayForm, steps: list[
     plain = {"actor": person.actor, "person": person, **{name: said[name] for name in ("name", "purpose", "risk")}}
     if found is None:
         return changes.create_play(slug=_free_slug(said["name"]), steps=steps, **plain)
-    version = request.POST.get("version", "")
     return changes.change_play(
         found,
         steps=steps,
         is_active=said["is_active"],
-        version=int(version) if version.isdecimal() else None,
+        version=counted(request.POST.get("version", "")),
         **plain,
     )
 
@@ -162,14 +163,7 @@ def _save(request: HttpRequest, found: Play | None, form: PlayForm, steps: list[
 def _moved(rows: list[dict[str, Any]], do: str) -> list[dict[str, Any]]:
     """The steps after the button `do`: add, remove-<n> or up-<n>; else as they are."""
     what, _, number = do.partition("-")
-    n = int(number) if number.isdecimal() else -1
-    if what == "add":
-        return [*rows, {}]
-    if what == "remove" and 0 <= n < len(rows):
-        return [*rows[:n], *rows[n + 1 :]]
-    if what == "up" and 0 < n < len(rows):
-        return [*rows[: n - 1], rows[n], rows[n - 1], *rows[n + 1 :]]
-    return rows
+    return [*rows, {}] if what == "add" else shifted(rows, what, counted(number))
 
 
 def _previewed(

@@ -15,6 +15,7 @@ from agents.rules.errors import Fault, SpecError
 from agents.rules.hours import DAYS
 from agents.rules.policy_specs import RISKS
 from agents.rules.presets import PRESETS
+from console.typed import counted
 from console.views import page
 from console.views.agents import named
 from console.views.boundaries import COLUMNS, LIMITS, columns, differences, limits_of, loosened, names, words
@@ -124,8 +125,8 @@ def _posted(request: HttpRequest, agent: Agent, do: str) -> tuple[Form, list[Fau
 
 def _stored(request: HttpRequest, agent: Agent, draft: PolicyDraft | None) -> Form:
     raw = request.GET.get("as") == "json"
-    number = request.GET.get("from", "")
-    origin = Policy.objects.filter(agent=agent, version=int(number)).first() if number.isdecimal() else None
+    number = counted(request.GET.get("from", ""))
+    origin = Policy.objects.filter(agent=agent, version=number).first() if number is not None else None
     if draft is not None and origin is None:
         form: Form = draft.form
         if raw and not form["raw"]:

@@ -13,10 +13,10 @@ from django.conf import settings
 from django.http import QueryDict
 
 from agents.models import Agent, Policy
+from agents.rules.boundaries import compile_policy
 from agents.rules.canonical import identity_hash
-from agents.rules.errors import SpecError
 from agents.rules.hours import DAYS
-from console.views.agent_edit import read_json, whole
+from console.typed import read_json, whole
 from console.views.boundaries import LIMITS, limit_of
 from console.views.form_rows import moved, read_rows
 
@@ -99,13 +99,11 @@ def ever_used(agent: Agent) -> set[str]:
 
 
 def as_other(form: Form) -> Form:
-    """The same as JSON, or as rows; SpecError where JSON can't be shown as rows."""
+    """The same as JSON, or as rows; SpecError for JSON that does not hold, which rows could not show."""
     spec = spec_of(form)
     if not form["raw"]:
         return form_of(spec, raw=True)
-    parts = spec.get("clauses") if isinstance(spec, dict) else None
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise SpecError("clauses", "a policy has a list of clauses", 'Write {"clauses": []}')
+    compile_policy(spec)
     return form_of(spec)
 
 

@@ -21,6 +21,7 @@ from agents.rules.boundaries import Policy as Boundaries
 from agents.rules.boundaries import compile_policy
 from agents.rules.errors import SpecError
 from approvals.models import Person, Role
+from console.typed import counted
 from console.views import page
 from console.views.agents import named
 from console.views.boundaries import COLUMNS, columns, differences, limits_of, loosened, names, words
@@ -57,7 +58,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
                 request, status=412, title="Your draft has changed since this page was drawn.", text=text
             )
         try:
-            base = int(request.POST.get("base", "")) if request.POST.get("base", "").isdecimal() else None
+            base = counted(request.POST.get("base", ""))
             made = put_forward(
                 agent, person=person, spec=spec, reason=shown["reason"], base=base, go_live_at=_moment(shown)
             )
@@ -114,8 +115,8 @@ def replayed(
     request: HttpRequest, agent: Agent, boundaries: Boundaries, spec: dict[str, Any], labels: dict[str, str]
 ) -> dict[str, Any]:
     """What `boundaries` would have made of the newest runs, as many as `?runs=` says, for `_replay.html`."""
-    wanted = request.GET.get("runs", "")
-    size = int(wanted) if wanted.isdecimal() and int(wanted) in SIZES else USUAL
+    wanted = counted(request.GET.get("runs", ""))
+    size = wanted if wanted in SIZES else USUAL
     current = agent.policy.spec if agent.policy else {}
     try:
         before = compile_policy(current) if agent.policy else None
@@ -166,8 +167,9 @@ def published_since(request: HttpRequest, error: PublishedSince) -> HttpResponse
     return page.trouble(request, status=409, title=title, text=f"“{error.policy.reason}” Look at it first.")
 
 
-def _origin(agent: Agent, number: str) -> Policy | None:
-    return Policy.objects.filter(agent=agent, version=int(number)).first() if number.isdecimal() else None
+def _origin(agent: Agent, asked: str) -> Policy | None:
+    number = counted(asked)
+    return Policy.objects.filter(agent=agent, version=number).first() if number is not None else None
 
 
 def _moment(shown: dict[str, str]) -> datetime | None:

@@ -15,6 +15,7 @@ from agents.health import Health, health
 from agents.models import Agent, Stage
 from agents.results import FirstMonth, Results, first_month, results
 from approvals.models import Person
+from console.typed import counted
 
 MOST = 200
 KEPT_SECONDS = 30
@@ -82,7 +83,7 @@ def roster(request: HttpRequest, agents: QuerySet[Agent]) -> Roster:
     rows.sort(key=lambda row: row.place)
     shown = [row for row in rows if _wanted(row, request)]
     natural = [row.agent.pk for row in shown]
-    held = [int(part) for part in request.GET.get("order", "").split(",") if part.isdecimal()]
+    held = [pk for part in request.GET.get("order", "").split(",") if (pk := counted(part)) is not None]
     if held:
         places = {pk: n for n, pk in enumerate(held)}
         shown.sort(key=lambda row: places.get(row.agent.pk, len(places)))

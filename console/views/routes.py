@@ -12,6 +12,7 @@ from agents.changes.seen import ChangedSince, token
 from agents.models import Agent, Signal, Source
 from agents.rehearsal import heard, known_fields, received
 from agents.rules.errors import Fault, SpecError
+from console.typed import counted
 from console.views import page
 from console.views.agents import named
 from console.views.form_rows import OP_WORDS, by_row, moved, read_condition, read_rows, show_condition
@@ -86,13 +87,12 @@ def _wanted(rows: list[dict[str, Any]]) -> list[Wanted]:
         condition: dict[str, Any] = {}
         try:
             condition = read_condition(row) or {}
-        except ValueError as error:
-            found.append(Fault(f"routes[{n}].condition", f"the condition is not JSON: {error}", "Mend it"))
+        except SpecError as error:
+            found += [Fault(f"routes[{n}].condition", one.what, one.mend) for one in error.faults]
         if row["source"] and row["source"] not in sources:
             found.append(Fault(f"routes[{n}].source", "there is no such source", "Choose one that exists"))
         types = [part.strip() for part in row["types"].split(",") if part.strip()]
-        id_ = int(row["id"]) if row["id"].isdecimal() else None
-        out.append(Wanted(id_, sources.get(row["source"]), types, condition, bool(row["active"])))
+        out.append(Wanted(counted(row["id"]), sources.get(row["source"]), types, condition, bool(row["active"])))
     if found:
         raise SpecError.of(found)
     return out

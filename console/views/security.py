@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 
 from agents import sealed
 from console import oidc, passkeys, second_step, security, sessions, sign_in_rules, step_up
+from console.typed import counted
 from console.views import page
 from console.views.page import signed_in
 
@@ -131,7 +132,8 @@ def end_session(request: HttpRequest) -> HttpResponse:
     """`session` names one; without it all but this one end."""
     person = signed_in(request)
     others = UserSession.objects.filter(user=person).exclude(session_key=request.session.session_key)
-    chosen = others.filter(pk=request.POST["session"]) if request.POST.get("session", "").isdecimal() else others
+    named = request.POST.get("session", "")
+    chosen = others.filter(pk=counted(named)) if named else others
     with transaction.atomic():
         ended = sessions.end(chosen)
         if ended:

@@ -120,6 +120,8 @@ def test_sessions_are_listed_and_ended(client, alice):
     shown = here.get("/settings/sign-in").content.decode()
     assert "Firefox on Linux" in shown
     (other,) = [one for one in sessions.of(alice) if one.browser.startswith("Firefox")]
+    here.post("/settings/sign-in/sessions/end", {"session": "9" * 5000})
+    assert there.get("/runs").status_code == 200
     here.post("/settings/sign-in/sessions/end", {"session": other.pk})
     assert there.get("/runs").status_code == 302
     assert here.get("/runs").status_code == 200
