@@ -53,7 +53,7 @@ def facts_document(facts: Facts) -> dict[str, Any]:
         "confidence": facts.confidence_pct,
         "risk": facts.risk,
         "stage": facts.stage,
-        "age": round(facts.age_minutes, 3),
+        "age": facts.age_minutes,
         "account": facts.account,
         "person": facts.person,
         "value": facts.value,
