@@ -82,6 +82,7 @@ def sign_out(page: Page) -> None:
     page.get_by_role("button", name="settings and sign-out").click()
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.wait_for_url("**/sign-in")
+    page.wait_for_load_state("networkidle")
 
 
 def test_a_device_that_knows_no_passkey_says_so(at_home):
