@@ -59,7 +59,9 @@ def addresses(pattern: URLPattern, rng: random.Random, most: int) -> list[dict[s
         hashes |= {*DoNotContact.objects.values_list("contact", flat=True)}
         found = [{"hash": bytes(one).hex()} for one in sorted(map(bytes, hashes))]
     elif names & {"provider_id", "rest"}:
-        found = [{next(iter(names)): "nobody"}]
+        found = []
+    elif names == {"pk", "token"}:
+        found = [{**one, "token": 1} for one in _of(noun)]
     elif names == {"token"}:
         found = [{"token": unsubscribe_url(b"0" * 16).rpartition("/")[2]}]
     elif names == {"uidb64", "token"}:
