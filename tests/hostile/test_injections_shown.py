@@ -71,7 +71,7 @@ def test_every_page_shows_text_as_text_and_every_csv_keeps_it_dead(fed, admin, h
     client = Client()
     client.force_login(admin)
     seen, flaws, marked, tables = Counter(), [], 0, 0
-    for pattern in filter(lambda one: one.name, routes()):
+    for pattern in filter(lambda one: one.name not in (None, "api-root"), routes()):
         for arguments in addresses(pattern, rng, hostile.of(PAGES)):
             url = reverse(pattern.name, kwargs=arguments)
             for address, body, status in _pages(client, url, rng):
