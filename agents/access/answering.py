@@ -3,7 +3,7 @@
 from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
 from django.db.models.functions import Cast, Substr
 
-from agents.access.reach import fresh, held_by, reach
+from agents.access.reach import fresh, reach, remember
 from agents.access.roles import APPROVE
 from agents.models import Action, Agent
 from agents.models.play import Risk
@@ -48,11 +48,8 @@ def may_answer_it(approval: Approval) -> list[Person]:
         editing = ("policy__published_by", "play__edited_by", "agent__edited_by")
         barred |= {id_ for row in Action.objects.filter(pk=approval.subject[7:]).values_list(*editing) for id_ in row}
         barred |= set(approval.editors)
-    people = list(Person.objects.filter(is_active=True).exclude(pk__in=said).order_by("name", "pk"))
-    held = held_by(people)
     found = []
-    for person in people:
-        person._held = held[person.pk]  # type: ignore[attr-defined]
+    for person in remember(Person.objects.filter(is_active=True).exclude(pk__in=said).order_by("name", "pk")):
         within = reach(person, APPROVE).names(agent=approval.agent, region=approval.region, segment=approval.segment)
         if within and person.pk not in barred:
             found.append(person)

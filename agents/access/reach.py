@@ -158,8 +158,17 @@ def forget(person: Person) -> None:
     person.__dict__.pop("_held", None)
 
 
+def remember(people: Iterable[Person]) -> list[Person]:
+    """The same people, the grants of all of them read at once, for what is asked of each next."""
+    people = list(people)
+    held = held_by(people)
+    for person in people:
+        person.__dict__["_held"] = held[person.pk]
+    return people
+
+
 def _remembered(person: Any) -> list[Held]:
-    held: list[Held] | None = getattr(person, "_held", None)
-    if held is None:
-        held = person._held = held_by([person])[person.pk]
+    if "_held" not in person.__dict__:
+        remember([person])
+    held: list[Held] = person.__dict__["_held"]
     return held

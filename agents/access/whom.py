@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.access.doing import may
-from agents.access.reach import held_by, is_everywhere, role_has
+from agents.access.reach import is_everywhere, remember, role_has
 from agents.access.roles import GRANTS, OWN_ONLY, SEE
 from agents.models import Agent, Grant, Region, Segment
 from agents.rules.scopes import lineage
@@ -99,11 +99,8 @@ def granted(rows: Any) -> list[Granted]:
 
 def who_may(verb: str, on: Thing) -> list[tuple[Person, list[Because]]]:
     """Everyone for whom `may(person, verb, on)` holds, by name, with all the reasons; a handful of statements."""
-    people = list(Person.objects.filter(is_active=True).order_by("name", "pk"))
-    held, grants = held_by(people), _reaching(verb, on)
-    found = []
-    for person in people:
-        person._held = held[person.pk]  # type: ignore[attr-defined]
+    grants, found = _reaching(verb, on), []
+    for person in remember(Person.objects.filter(is_active=True).order_by("name", "pk")):
         if may(person, verb, on):
             found.append((person, list(_because(person, verb, on, grants.get(person.pk, [])))))
     return found
