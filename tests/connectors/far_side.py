@@ -60,6 +60,7 @@ class FarSide:
         self.visits: list[Visit] = []
         self.connections = 0
         self.received = 0
+        self._serving: set[asyncio.Task[None] | None] = set()
 
     async def __aenter__(self) -> "FarSide":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
@@ -68,6 +69,10 @@ class FarSide:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        serving = [task for task in self._serving if task]
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
     @property
     def url(self) -> str:
@@ -75,6 +80,7 @@ class FarSide:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._serving.add(asyncio.current_task())
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -88,4 +94,5 @@ class FarSide:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self._serving.discard(asyncio.current_task())
             writer.close()

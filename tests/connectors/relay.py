@@ -49,12 +49,14 @@ class Relays:
 
     def __init__(self) -> None:
         self._servers: list[asyncio.Server] = []
+        self._sessions: list[SMTP] = []
         self._connectors: list[EmailConnector] = []
 
     async def polite(self, handler: Handler, tls: ssl.SSLContext | None = None, **options: Any) -> int:
         def session() -> SMTP:
             handler.sessions += 1
-            return SMTP(handler, hostname="relay.example", enable_SMTPUTF8=False, **options)
+            self._sessions.append(SMTP(handler, hostname="relay.example", enable_SMTPUTF8=False, **options))
+            return self._sessions[-1]
 
         server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0, ssl=tls)
         self._servers.append(server)
@@ -78,6 +80,10 @@ class Relays:
             await connector.close()
         for server in self._servers:
             server.close()
+        for session in self._sessions:
+            if session.transport:
+                session.transport.abort()
+        await asyncio.sleep(0.01)
 
 
 class Script:
