@@ -105,7 +105,7 @@ def pause(closed: pauses.Section, change: Callable[[], Any], *, beyond: int = 0)
 def drill(yard: Yard, level: str, rounds: int, rng: random.Random, actor: str) -> tuple[int, float, float]:
     """
     Pause and lift so often: late gates, p99 in seconds, and throughput outside of the section, from before each pause
-    until after its lifting, as a share of that in between.
+    until after its lifting, as a share of that in between, where as much is counted.
     """
     closed = section(level)
     late, waits = 0, list[float]()
@@ -122,7 +122,9 @@ def drill(yard: Yard, level: str, rounds: int, rng: random.Random, actor: str) -
             late += after - before
             pauses.lift(made, actor=actor)
         with outside(closed, free):
+            gates(closed)
             time.sleep(rng.uniform(0.05, 0.1))
+            gates(closed)
     p50, p99 = statistics.median(waits), sorted(waits)[int(len(waits) * 0.99)]
     print(f"{rounds} pauses of {level}: {late} gates after the commit, ", end="")
     print(f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms", end="")
