@@ -34,6 +34,9 @@ PENDING_SECONDS = 2
 QUIET_SECONDS = 1.0
 """After Redis failed, nobody tries to wake anybody for so long; the sweeper makes up for it."""
 
+INDEX_SECONDS = 8.0
+"""For one task to index the record in, so that a long catching up leaves room for others."""
+
 STOPS = (signal.SIGTERM, signal.SIGQUIT)
 
 _redis: redis.Redis | None = None
@@ -157,6 +160,14 @@ def publish() -> None:
 def housekeep() -> None:
     """Months of growing tables ahead; counters that are over."""
     watchdog.housekeep()
+
+
+@shared_task(name="agents.tasks.index")
+def index() -> None:
+    """Index what was sealed since, a piece at a time until nothing is left or it took INDEX_SECONDS."""
+    end = time.monotonic() + INDEX_SECONDS
+    while watchdog.index_record() and time.monotonic() < end:
+        pass
 
 
 def _client() -> redis.Redis:

@@ -19,6 +19,7 @@ from agents.plants import plant_due
 from agents.redecide import redecide_left
 from agents.registry import snapshot
 from agents.rules.metrics import is_failing
+from audit import indexing
 from audit.entries import Line, append
 from audit.ids import floor_id
 from audit.partitions import ensure_partitions
@@ -92,6 +93,12 @@ def housekeep() -> None:
     """Months ahead for growing tables, and counters whose window is over; each stands alone, as in `sweep`."""
     for part in (_months_ahead, _drop_counters, telling.forget_old):
         _alone(part)
+
+
+def index_record() -> int:
+    """Make what was sealed since findable by its words, a bounded piece of it; how many blocks."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        return indexing.index(cursor)
 
 
 def _months_ahead() -> None:

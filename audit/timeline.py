@@ -1,7 +1,7 @@
 """Reading the record: newest first, by what a person asks for, a page at a time."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -38,6 +38,12 @@ class Filters:
     """By column (agent, region, segment) the values allowed, one of which must hold; None is any."""
     since: datetime | None = None
     until: datetime | None = None
+    text: str = ""
+    """Words that the entry has to have, all of them; only `audit.search` looks for these."""
+    names: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By word of `text` whom or what it may also name, as kind:key."""
+    about: str = ""
+    """Whom or what it has to speak of anywhere, as kind:key; only `audit.search` looks for it."""
 
 
 class Row(NamedTuple):
@@ -66,17 +72,17 @@ class Row(NamedTuple):
 def timeline(filters: Filters, *, before: UUID | None = None, after: UUID | None = None, limit: int = 50) -> list[Row]:
     """Up to `limit` entries that match, newest first: the newest, those just `before` an id (the last of the page shown
     before this one), or those just `after` one (the first of it)."""
-    clauses, params = _where(filters)
+    clauses, params = where(filters)
     for sign, cursor in (("<", before), (">", after)):
         if cursor:
             clauses.append(f"id {sign} %s")
             params.append(cursor)
-    return _rows(" and ".join(clauses) or "true", params, limit, oldest=after is not None and before is None)
+    return rows(" and ".join(clauses) or "true", params, limit, oldest=after is not None and before is None)
 
 
 def newer(filters: Filters, *, than: UUID, limit: int = 100) -> int:
     """How many matching entries came after `than`, counted up to `limit`: for "3 new, show"."""
-    clauses, params = _where(filters)
+    clauses, params = where(filters)
     with connection.cursor() as cursor:
         cursor.execute(
             f"select count(*) from (select from audit_entry where {' and '.join([*clauses, 'id > %s'])} limit %s) e",  # noqa: S608
@@ -87,11 +93,11 @@ def newer(filters: Filters, *, than: UUID, limit: int = 100) -> int:
 
 def find(id: UUID) -> Row | None:
     """The entry of that id."""
-    rows = _rows("id = %s", [id], 1)
-    return rows[0] if rows else None
+    return next(iter(rows("id = %s", [id], 1)), None)
 
 
-def _where(filters: Filters) -> tuple[list[str], list[Any]]:
+def where(filters: Filters) -> tuple[list[str], list[Any]]:
+    """The conditions on audit_entry's columns, to be joined by "and", and their parameters."""
     clauses: list[str] = []
     params: list[Any] = []
 
@@ -130,7 +136,8 @@ def _where(filters: Filters) -> tuple[list[str], list[Any]]:
     return clauses, params
 
 
-def _rows(where: str, params: list[Any], limit: int, *, oldest: bool = False) -> list[Row]:
+def rows(where: str, params: list[Any], limit: int, *, oldest: bool = False) -> list[Row]:
+    """The newest (or `oldest`) `limit` entries of which `where` holds, newest first."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select e.id, e.at, e.verb, e.actor, e.subject, e.agent, e.run, e.region, e.segment, e.account, e.request,"  # noqa: S608

@@ -242,6 +242,7 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.publish": {"queue": "sweep"},
     "agents.tasks.page": {"queue": "paging"},
     "agents.tasks.tell": {"queue": "telling"},
+    "agents.tasks.index": {"queue": "telling"},
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SERIALIZER = "json"
@@ -257,6 +258,7 @@ CELERY_BEAT_SCHEDULE = {
     "page": {"task": "agents.tasks.page", "schedule": 15.0, "options": {"expires": 30}},
     "tell": {"task": "agents.tasks.tell", "schedule": 15.0, "options": {"expires": 30}},
     "publish": {"task": "agents.tasks.publish", "schedule": 10.0, "options": {"expires": 20}},
+    "index": {"task": "agents.tasks.index", "schedule": 10.0, "options": {"expires": 9}},
     "housekeep": {"task": "agents.tasks.housekeep", "schedule": crontab(minute=7)},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat" / "schedule")
