@@ -14,6 +14,7 @@ import orjson
 from django.db import connection, transaction
 
 from audit.ids import new_ids
+from audit.persons import sealed
 
 _OPTIONS = (
     orjson.OPT_SORT_KEYS
@@ -50,7 +51,8 @@ class RecordError(ValueError):
 class Line(NamedTuple):
     """One line for the record. Everything is plain text to it; `detail` is JSON without floats, keys ASCII.
 
-    No personal data in the clear: name people by their keyed hash or by the row that holds them.
+    No personal data in the clear: name people by their keyed hash or by the row that holds them, and wrap what has to
+    be said of them in `audit.persons.Personal`, at the top level of `detail`.
     """
 
     verb: str
@@ -71,13 +73,14 @@ class Line(NamedTuple):
 def append(cur: Any, lines: Sequence[Line]) -> list[UUID]:
     """Write `lines` in order, in `cur`'s transaction, as one statement; return their ids, ascending.
 
+    What is `Personal` in them is sealed under its person's key first: one statement more, where there is any.
     `cur` is a psycopg 3 cursor or connection, or Django's cursor. RecordError, before anything is sent, when a line
     is outside the record's domain (a float, an integer beyond 53 bits, a key that is not ASCII, a lone surrogate, no
     verb, subject or actor). A NUL or unit separator in a column, which a stranger may send, is recorded as U+FFFD.
     """
     if not lines:
         return []
-    ids, params = parameters(lines)
+    ids, params = parameters(sealed(cur, lines))
     cur.execute(SQL, params)
     return ids
 

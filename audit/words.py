@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from audit.persons import is_sealed
 from audit.timeline import Row
 
 _WHERE = "[ for {agent}][ in {region}]"
@@ -22,21 +23,22 @@ VERBS: dict[str, str] = {
     "signal.conflict": "{actor} sent a known id again with other content[: {external_id}]",
     "signal.replayed": "{actor} replayed {subject}",
     "signal.repeated": "{actor} sent a known signal again",
+    "signal.tried": "{actor} tried to read {subject} again, and it is still not understood",
     "signal.faulty": "{subject} was set aside: handling it failed" + _WHY,
     "signal.discarded": "{actor} discarded {subject}" + _WHY,
     "signal.unheard": "No agent listens to {subject}[ of type {type}]",
-    "run.decided": "{actor} decided a run[ of {agent}][ about {account}][: {verdict}][, play {play}][, score {score}]"
-    "[, by clause {clause}]" + _WHY,
-    "action.asked": "{actor} asked for approval of {subject}[ by {agent}][, because {clause} says so]",
-    "action.approved": "{actor} approved {subject}" + _WHY,
-    "action.rejected": "{actor} rejected {subject}" + _WHY,
-    "action.agreed": "{actor} said yes to {subject}, {given} of {needed} needed",
+    "run.decided": "{actor} decided a run[ of {agent}][ about {account}][ ({about})][: {verdict}][, play {play}]"
+    "[, score {score}][, by clause {clause}]" + _WHY,
+    "action.asked": "{actor} asked for approval of {subject}[ by {agent}][, to {to}][, because {clause} says so]",
+    "action.approved": "{actor} approved {subject}[, to {to}][: {note}]" + _WHY,
+    "action.rejected": "{actor} rejected {subject}" + _WHY + "[: {note}]",
+    "action.agreed": "{actor} said yes to {subject}, {given} of {needed} needed[: {note}]",
     "action.disagreed": "{actor} took their yes to {subject} back before enough others said it",
     "action.edited": "{actor} edited what {subject} would send",
     "action.superseded": "The question about {subject} gave way to one about what {actor} made of it",
-    "action.handed": "{actor} handed the question about {subject} to {to}",
-    "action.queried": "{actor} asked {to} about {subject}",
-    "action.replied": "{actor} replied to what was asked about {subject}",
+    "action.handed": "{actor} handed the question about {subject} to {to}[: {note}]",
+    "action.queried": "{actor} asked {to} about {subject}[: {text}]",
+    "action.replied": "{actor} replied to what was asked about {subject}[: {text}]",
     "action.snoozed": "{actor} put {subject} off[ until {until}]",
     "action.unsnoozed": "{actor} took {subject} up again",
     "action.escalated": "Nobody answered: {subject} was put to {to}[, the {as}]",
@@ -44,13 +46,16 @@ VERBS: dict[str, str] = {
     "action.anew": "{subject} is asked about anew" + _WHY,
     "action.expired": "Nobody answered in time: {subject} expired",
     "action.withdrawn": "The question about {subject} was withdrawn" + _WHY,
-    "action.permitted": "{actor} let {subject} pass the gate" + _WHERE,
+    "action.permitted": "{actor} let {subject} pass the gate[ to {to}]" + _WHERE,
     "action.refused": "{actor} refused {subject} at the gate" + _WHERE + _WHY,
     "action.held": "{actor} held {subject} back" + _WHERE + _WHY,
     "action.delayed": "{actor} put {subject} off" + _WHERE + _WHY,
     "action.let_go": "{actor} let {subject} go to the gate again" + _WHERE + "[, after pause {pause}]",
     "action.shadowed": "{actor} would have started {subject}" + _WHERE + ", but only watches",
     "action.delivered": "{actor} delivered {subject}" + _WHERE + "[, answer {status}][ in {ms} ms]",
+    "action.made": "{actor} made {subject}[ by {agent}][, instead of {instead_of}][, to undo {undoes}]",
+    "action.thawed": "The time to answer about {subject} stood still in pause {pause}: it is {until} now",
+    "action.late": "An answer about {subject} came after it was settled[: {verdict}][, answer {status}]",
     "action.failed": "{subject} failed" + _WHERE + "[, answer {status}]" + _WHY,
     "action.unknown": "It is not known whether {subject} was carried out" + _WHERE + _WHY,
     "action.resolved": "{actor} found out what became of {subject}[: {state}]" + _WHY,
@@ -72,6 +77,7 @@ VERBS: dict[str, str] = {
     "policy.confirmed": "{actor} confirmed, as the second person, {subject}[ for {agent}][, to go live at {at}]",
     "policy.declined": "{actor} declined {subject}[ for {agent}]" + _WHY,
     "policy.cancelled": "{actor} took back {subject}[ for {agent}]" + _WHY,
+    "policy.live": "{subject}[ for {agent}] went live[ as version {version}]",
     "policy.overtaken": "{subject}[ for {agent}] did not go live" + _WHY,
     "play.created": "{actor} created {subject}",
     "play.changed": "{actor} changed {subject}[, now version {version}]",
@@ -116,6 +122,9 @@ VERBS: dict[str, str] = {
     "person.code_used": "{actor} used a recovery code[, {left} left]",
     "person.session_ended": "{actor} signed out elsewhere[: {count} sessions]",
     "person.signed_out_everywhere": "{actor} signed {subject} out everywhere" + _WHY,
+    "person.erased": "{actor} erased a person[: {rows} rows cleared][, {stopped} actions stopped]" + _WHY,
+    "person.erasing": "{actor} began to erase a person[: {stopped} actions stopped]",
+    "person.cleared": "{actor} cleared an erased person's data[ from {table}][, {rows} rows]",
     "person.linked": "{actor} was linked to the sign-in of {provider}",
     "sign_in.ruled": "{actor} changed which roles need a second step[: now {roles}]",
     "token.created": "{actor} made an API token for {person}[, {name}]",
@@ -129,10 +138,22 @@ VERBS: dict[str, str] = {
     "incident.taken": "{actor} took {subject}",
     "incident.resolved": "{actor} resolved {subject}" + _WHY,
     "record.verified": "{actor} verified the record[: {result}][, {sealed} sealed entries]",
+    "record.restored": "{actor} told that the database was restored from a backup: entries {here} to {lost} were lost"
+    + _WHY,
+    "record.key-rotated": "{actor} changed the key that signs the record" + _WHY,
+    "record.aged": "{actor} dropped {dropped} entries of {month}, seals kept, by rule: {rule}"
+    "[; {held} stay for a legal hold]",
+    "record.archived": "{actor} archived {dropped} entries of {month} in {file} and dropped them, seals kept, by rule: "
+    "{rule}[; {held} stay for a legal hold]",
+    "record.ruled": "{actor} set how long the record is kept[: {after}]" + _WHY,
+    "record.held": "{actor} put a legal hold on {kind}[ {on}][ from {since}][ until {until}]" + _WHY,
+    "record.released": "{actor} released the legal hold on {kind}[ {on}]" + _WHY,
+    "record.exported": "{actor} exported the record as {format}[, filtered by {filter}]",
     "contact.suppressed": "{actor} put a person on the do-not-contact list" + _WHY,
     "contact.released": "{actor} took a person off the do-not-contact list" + _WHY,
     "demo.created": "{actor} built the demo workspace",
     "demo.dropped": "{actor} removed {subject} with the demo workspace",
+    "demo.kept": "{subject} is no part of the demo workspace any more",
     "demo.removed": "{actor} removed the demo workspace",
 }
 """Every verb there is. A new one is added here; until then it is worded plainly."""
@@ -208,6 +229,8 @@ def _plain(value: Any) -> str:
         return ""
     if isinstance(value, list | tuple):
         return ", ".join(filter(None, map(_plain, value)))
+    if is_sealed(value):
+        return ""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(inner)}".strip() for key, inner in value.items())
     return str(value)

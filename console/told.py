@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from agents.models import Account, Agent, Connection, Play, Region, Segment, Source
 from approvals.models import Person
 from audit import words
+from audit.persons import opened
 from audit.timeline import Row
 from console.templatetags.look import GLYPHS
 
@@ -51,8 +52,8 @@ class Told:
 
 
 def told(rows: Iterable[Row]) -> list[Told]:
-    """Each entry in words, people and things by name: one query for all of them."""
-    rows = list(rows)
+    """Each entry in words, people and things by name, personal data opened: a query for either, for all of them."""
+    rows = opened(rows)
     names = _names(rows)
     return [Told(row, words.say(row, name=names.get)) for row in rows]
 

@@ -14,7 +14,14 @@ RECORD = {
     "audit_leaf": "SELECT, INSERT",
     "audit_checkpoint": "SELECT, INSERT",
     "audit_key": "SELECT, INSERT",
+    "audit_tile": "SELECT, INSERT",
+    "audit_cosignature": "SELECT, INSERT",
     "audit_pending": "SELECT, INSERT, DELETE",
+    "audit_retention": "SELECT, INSERT (version, rules, actor, reason)",
+    "audit_legal_hold": "SELECT, INSERT (kind, key, since, until, reason, actor)",
+    "audit_legal_release": "SELECT, INSERT (hold, reason, actor)",
+    "audit_aged": "SELECT",
+    "audit_person_key": "SELECT, INSERT, DELETE",
 }
 ORDINARY = "SELECT, INSERT, UPDATE, DELETE"
 TABLES = """
@@ -37,5 +44,6 @@ def grant(cursor: Any, role: str) -> None:
             rights = sql.SQL(RECORD.get(table, ORDINARY))
             cursor.execute(sql.SQL("GRANT {rights} ON {table} TO {role}").format(rights=rights, **names))
     cursor.execute(sql.SQL("GRANT EXECUTE ON FUNCTION audit_months_ahead(date) TO {}").format(name))
+    cursor.execute(sql.SQL("GRANT EXECUTE ON FUNCTION audit_fresh_statistics(text[]) TO {}").format(name))
     cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
     cursor.execute(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(name))
