@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from agents.rules.canonical import identity_hash
 from agents.rules.text import as_email
 from approvals.models import Person
 from audit.entries import Line, append, record
+from audit.persons import Personal
 
 MOST = 100_000
 """Lines in one import."""
@@ -69,7 +71,8 @@ def release(contact: bytes, *, actor: str, reason: str) -> bool:
     with transaction.atomic():
         gone, _ = DoNotContact.objects.filter(pk=contact).delete()
         if gone:
-            record(Line("contact.released", f"contact:{contact.hex()}", actor, detail={"why": reason.strip()[:200]}))
+            why = Personal(contact, reason.strip()[:200])
+            record(Line("contact.released", f"contact:{contact.hex()}", actor, detail={"why": why}))
     return bool(gone)
 
 
@@ -127,9 +130,18 @@ def _add(
             ADD, [str(origin), reason.strip()[:200], person.pk if person else None, list(contacts), list(hints)]
         )
         new = [bytes(row[0]) for row in cursor.fetchall()]
-        detail = {"origin": str(origin), "why": reason.strip()[:200]}
-        append(cursor, [Line("contact.suppressed", f"contact:{one.hex()}", actor, detail=detail) for one in new])
+        why = reason.strip()[:200]
+        append(
+            cursor,
+            [Line("contact.suppressed", f"contact:{one.hex()}", actor, detail=_said(one, origin, why)) for one in new],
+        )
     return new
+
+
+def _said(contact: bytes, origin: DoNotContact.Origin, why: str) -> dict[str, Any]:
+    """Why one person is on it may quote them; why a whole list is does not."""
+    whole = origin == DoNotContact.Origin.IMPORT or not why
+    return {"origin": str(origin), "why": why if whole else Personal(contact, why)}
 
 
 def _lines(text: str) -> Iterator[list[str]]:

@@ -23,6 +23,7 @@ from agents.registry import Snapshot, snapshot
 from agents.rules import history
 from approvals.questions import open_questions
 from audit.entries import Line, append
+from audit.persons import Personal
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ FROM agents_signal WHERE state = 'new' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCK
 """
 PEEK = "SELECT id FROM agents_signal WHERE state = 'new' ORDER BY id LIMIT %s"
 CLAIM_ONE = CLAIM.replace("ORDER BY id LIMIT %s", "AND id = %s")
-SET_ASIDE = "UPDATE agents_signal SET state = 'faulty' WHERE id = %s AND state = 'new'"
+SET_ASIDE = "UPDATE agents_signal SET state = 'faulty' WHERE id = %s AND state = 'new' RETURNING contact"
 ACCOUNTS_OPEN = """
 INSERT INTO agents_account (key, name, region_id, segment_id, history, first_seen, last_seen, is_demo)
 SELECT key, name, region, segment, '{}', seen, seen, demo
@@ -110,10 +111,11 @@ def _decide_alone(hot: Hot, id_: UUID) -> Decided:
         raise
     except Exception as error:
         log.exception("a signal could not be decided", extra={"signal": str(id_)})
-        why = f"{type(error).__name__}: {error}"[:300]
         with hot.transaction() as cursor:
-            if cursor.execute(SET_ASIDE, [id_]).rowcount:
-                append(cursor, [Line("signal.faulty", f"signal:{id_}", ACTOR, detail={"why": why})])
+            if found := cursor.execute(SET_ASIDE, [id_]).fetchone():
+                why = Personal(found[0], f"{type(error).__name__}: {error}"[:300])
+                detail = {"why": why if why.of else type(error).__name__}
+                append(cursor, [Line("signal.faulty", f"signal:{id_}", ACTOR, detail=detail)])
         return Decided(1, 0, 0)
 
 
@@ -127,6 +129,7 @@ def _decide(hot: Hot, claim: str, parameters: list[Any]) -> Decided:
         accounts = _lock_accounts(cursor, heard)
         out = Handled()
         states = [_each(out, signal, now, accounts, at) for signal in heard]
+        out.lines += [_unheard(signal, now) for signal, state in zip(heard, states, strict=True) if state == "unheard"]
         write(cursor, out)
         _write_accounts(cursor, heard, accounts)
         cursor.execute(DONE, [[signal.id for signal in heard], states])
@@ -169,6 +172,18 @@ def _each(out: Handled, signal: Heard, now: Snapshot, accounts: dict[str, histor
         )
     accounts[signal.account] = state
     return "done" if listeners else "unheard"
+
+
+def _unheard(signal: Heard, now: Snapshot) -> Line:
+    return Line(
+        "signal.unheard",
+        f"signal:{signal.id}",
+        ACTOR,
+        region=now.regions[signal.region].code,
+        segment=now.segments[signal.segment].code,
+        account=signal.account,
+        detail={"type": signal.type},
+    )
 
 
 def write(cursor: Any, out: Handled) -> None:

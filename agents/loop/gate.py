@@ -2,7 +2,7 @@
 The gate: the one place where permission to act is given (I1, I2).
 
 One transaction for as many ready actions as have a free send slot now:
- 1. Lock the slots of each connection that has something ready and a slot free; claim as many of its actions.
+ 1. Lock the slots of connections that have something ready and a slot free; claim as many of their actions.
  2. Take shared locks on everything those actions belong to, again if that changed meanwhile, then, in the next
     statement, read the standing pauses.
  3. Check each: pause, then all that could have changed since (`refusal`), quiet hours, then limits and the contact
@@ -28,6 +28,7 @@ from agents.registry import ConnectionNow, Snapshot, snapshot
 from agents.sections import Standing, standing, take_shared, turn
 from audit.entries import Line, append
 from audit.ids import new_ids
+from audit.persons import Personal
 
 PERMIT_SECONDS = 2.0
 FRUITLESS_SECONDS = 0.5
@@ -165,6 +166,7 @@ def _write(
                 "by": action.permitted_by,
                 "connection": connection.slug,
                 "hash": bytes(action.payload_hash).hex(),
+                "to": Personal(action.contact, action.target),
             },
         )
         lines.append(line)

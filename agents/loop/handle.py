@@ -17,6 +17,7 @@ from agents.rules.facts import Facts, facts_document
 from approvals.questions import Question
 from audit.entries import Line
 from audit.ids import new_ids
+from audit.persons import Personal
 
 BRAIN = ScorecardBrain()
 
@@ -164,5 +165,10 @@ def _line(
             "policy": agent.policy_version,
             "brain": f"{thought.brain}@{thought.version}",
             "actions": [str(part.action.id) for part in rendered],
+            **({"about": Personal(signal.contact, _about(signal))} if rendered else {}),
         },
     )
+
+
+def _about(signal: Heard) -> str:
+    return f"{signal.person} <{signal.email}>" if signal.person else signal.email

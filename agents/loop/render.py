@@ -13,11 +13,13 @@ from agents.loop.judged import facts_for
 from agents.registry import AgentNow, PlayNow, Snapshot, StepNow
 from agents.rules.binding import bind
 from agents.rules.boundaries import Decision
+from agents.rules.brief import brief
 from agents.rules.canonical import canonical_bytes, identity_hash
 from agents.rules.deadlines import deadlines
 from agents.unsubscribe import unsubscribe_url
 from approvals.questions import Question
 from audit.entries import Line
+from audit.persons import Personal
 
 ACTOR = "worker:loop"
 
@@ -142,7 +144,7 @@ def render(one: Handling, step: StepNow, action: UUID, approval: UUID) -> Render
     except ValueError as error:
         why = f"Not sent: {error}"
         failed = _row(one, step, action, contact, "", b"{}", sha256(b"{}").digest(), "failed", why, None)
-        return Rendered(failed, None, "action.failed", {"why": why})
+        return Rendered(failed, None, "action.failed", {"why": Personal(contact, why)})
     digest = sha256(body).digest()
     target = _target(payload, step, one.signal)
     if one.decision.verdict == "never":
@@ -154,7 +156,12 @@ def render(one: Handling, step: StepNow, action: UUID, approval: UUID) -> Render
         return Rendered(_row(one, step, action, contact, target, body, digest, "shadow", why, None), None, "", {})
     if one.decision.verdict == "ask":
         row = _row(one, step, action, contact, target, body, digest, "waiting", one.decision.why, approval)
-        detail = {"clause": one.decision.clause, "approval": str(approval)}
+        detail = {
+            "clause": one.decision.clause,
+            "approval": str(approval),
+            "to": Personal(contact, target),
+            "what": Personal(contact, brief(payload)),
+        }
         return Rendered(row, _question(one, step, row, payload), "action.asked", detail)
     return Rendered(_row(one, step, action, contact, target, body, digest, "ready", "", None), None, "", {})
 

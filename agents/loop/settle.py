@@ -10,6 +10,7 @@ import orjson
 from agents.connectors.contract import Answer, Verdict
 from agents.loop.hot import Hot
 from audit.entries import Line, append
+from audit.persons import Personal
 
 ACTOR = "worker:loop"
 MAX_UNSENT = 12
@@ -38,8 +39,9 @@ WITH v AS (
     UPDATE agents_attempt t SET settled_at = clock_timestamp(), verdict = v.verdict, status = v.status, ms = v.ms,
         detail = v.detail, receipt = v.receipt
     FROM v WHERE t.id = v.attempt AND (t.settled_at IS NULL OR t.verdict = 'unknown')
+    RETURNING t.action_id
 )
-SELECT id, state FROM moved
+SELECT id, state FROM moved UNION ALL SELECT action_id, '' FROM noted WHERE action_id NOT IN (SELECT id FROM moved)
 """
 STATE = {
     Verdict.DELIVERED: "delivered",
@@ -100,7 +102,7 @@ def settle(hot: Hot, settled: Sequence[Settled]) -> Tally:
         ).fetchall()
         states: dict[UUID, str] = dict(rows)
         append(cursor, [_line(one, states[one.action]) for one in settled if one.action in states])
-    return Tally(states)
+    return Tally({action: state for action, state in states.items() if state})
 
 
 def _wait(answer: Answer) -> float:
@@ -111,10 +113,13 @@ def _wait(answer: Answer) -> float:
 
 
 def _line(one: Settled, state: str) -> Line:
-    verb = "action.retried" if state == "ready" else f"action.{state}"
+    verb = "action.retried" if state == "ready" else f"action.{state}" if state else "action.late"
     detail: dict[str, Any] = {"attempt": str(one.attempt), "ms": one.answer.ms}
     if one.answer.status is not None:
         detail["status"] = one.answer.status
     if state != "delivered":
         detail["verdict"] = one.answer.verdict.value
+        to = one.line.detail.get("to")
+        if isinstance(to, Personal) and one.answer.detail:
+            detail["why"] = Personal(to.person, one.answer.detail)
     return one.line._replace(verb=verb, actor=ACTOR, detail=detail)

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from agents.questions.common import move, open_for
+from agents.questions.common import asked, move, open_for
 from agents.questions.common import note as _note
 from agents.questions.plants import told_afterwards
 from approvals import questions
@@ -39,24 +39,26 @@ def approve(
         at = timezone.now()
         approval = open_for(approval_id, person, at=at, binding=binding)
         questions.answer(approval, said="yes", person_id=person.pk, at=at, seen_at=seen_at, note=note, bulk=bulk)
-        after_yes(approval, person, at)
+        after_yes(approval, person, at, note=note)
     return approval
 
 
-def after_yes(approval: Approval, person: Person, at: datetime) -> None:
+def after_yes(approval: Approval, person: Person, at: datetime, *, note: str = "") -> None:
     """What a yes just given does: the action becomes ready if it was the last one needed. Raises Stale, to be rolled
     back, when the action is no longer what was asked about."""
     seconds = int((at - approval.opened_at).total_seconds())
     if approval.planted:
         told_afterwards(approval, person, at)
     elif approval.state == "waiting":
-        _note(approval, "action.agreed", person.actor, seconds=seconds, given=approval.given, needed=approval.needed)
+        counts = {"given": approval.given, "needed": approval.needed}
+        _note(approval, "action.agreed", person.actor, seconds=seconds, **counts, personal={"note": note})
     else:
         if not move(
             approval, "waiting", "ready", f"Approved by {_names(approval)}.", by=person.actor, delay=UNDO_SECONDS
         ):
             raise Stale(approval, PUBLISHED_SINCE)
-        _note(approval, "action.approved", person.actor, seconds=seconds, by=_people(approval))
+        said = {**asked(approval), "note": note}
+        _note(approval, "action.approved", person.actor, seconds=seconds, by=_people(approval), personal=said)
 
 
 def reject(
@@ -77,7 +79,7 @@ def reject(
             told_afterwards(approval, person, at)
         else:
             move(approval, "waiting", "rejected", f"Rejected by {person.name}: {reason}.", by=person.actor)
-            _note(approval, "action.rejected", person.actor, reason=reason)
+            _note(approval, "action.rejected", person.actor, reason=reason, personal={"note": note})
     return approval
 
 

@@ -1,5 +1,6 @@
 """What every answer stands on: the question locked and open, the person eligible, the action moved, the entry."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,12 @@ from django.db import connection
 from agents import access
 from agents.deadlines import frozen
 from agents.models import Action
+from agents.rules.brief import brief
 from approvals import questions
 from approvals.models import Approval, Person, Verdict
 from approvals.questions import Stale
 from audit.entries import Line, record
+from audit.persons import Personal
 
 HOLD_AGENT = """
 SELECT FROM agents_agent g JOIN approvals_approval p ON p.agent = g.slug WHERE p.id = %s FOR KEY SHARE OF g
@@ -82,9 +85,17 @@ def move(approval: Approval, before: str, after: str, why: str, *, by: str, dela
         return bool(cursor.rowcount)
 
 
-def note(approval: Approval, verb: str, actor: str, **detail: Any) -> None:
-    """Write the entry of what happened to the question. One that was planted is spoken of as such."""
-    action = None if approval.planted else Action.objects.only("run", "account").get(pk=action_id(approval))
+def note(
+    approval: Approval, verb: str, actor: str, *, personal: Mapping[str, Any] | None = None, **detail: Any
+) -> None:
+    """
+    Write the entry of what happened to the question. One that was planted is spoken of as such.
+
+    `personal` is what may quote whom the action would reach, such as a note: sealed under that person's key, or left
+    out where nobody is known or nothing was said.
+    """
+    action = None if approval.planted else Action.objects.only("run", "account", "contact").get(pk=action_id(approval))
+    said = {key: Personal(action.contact, value) for key, value in (personal or {}).items() if value} if action else {}
     record(
         Line(
             verb=verb,
@@ -95,6 +106,11 @@ def note(approval: Approval, verb: str, actor: str, **detail: Any) -> None:
             region=approval.region,
             segment=approval.segment,
             account=action.account if action else "",
-            detail={"approval": str(approval.pk), "binding": bytes(approval.binding).hex(), **detail},
+            detail={"approval": str(approval.pk), "binding": bytes(approval.binding).hex(), **detail, **said},
         )
     )
+
+
+def asked(approval: Approval) -> dict[str, Any]:
+    """What is asked for, for `note`: to whom, and in brief what."""
+    return {"to": approval.question.get("target"), "what": brief(approval.question.get("payload"))}

@@ -20,6 +20,7 @@ from agents.questions.common import action_id, open_for
 from agents.questions.common import note as _note
 from agents.registry import Snapshot, snapshot
 from agents.rules.binding import bind
+from agents.rules.brief import brief
 from agents.rules.canonical import canonical_bytes
 from agents.rules.comparisons import as_number
 from agents.rules.deadlines import deadlines
@@ -70,7 +71,7 @@ def edit_and_approve(
             if approval.pk != approval_id:
                 return approval
         questions.answer(approval, said="yes", person_id=person.pk, at=at, seen_at=seen_at, note=note)
-        after_yes(approval, person, at)
+        after_yes(approval, person, at, note=note)
     return approval
 
 
@@ -111,6 +112,7 @@ def _rewrite(
         before=before.hex(),
         after=digest.hex(),
         changes=sha256(canonical_bytes(changes)).hexdigest(),
+        personal={"edits": brief(changes)},
     )
     return following
 

@@ -37,5 +37,6 @@ def hand_to(approval_id: UUID, *, person: Person, to: Person, note: str = "") ->
         approval.assigned_to = whom
         approval.save(update_fields=["assigned_to"])
         Call.objects.create(approval=approval, person=whom, kind=Call.Kind.HANDED, by=person, at=at, detail=note[:300])
-        _note(approval, "action.handed", person.actor, to=whom.actor)
+        stead = {"behalf": to.actor} if whom.pk != to.pk else {}
+        _note(approval, "action.handed", person.actor, to=whom.actor, personal={"note": note}, **stead)
     return approval

@@ -39,7 +39,7 @@ def ask(approval_id: UUID, *, person: Person, text: str, to: Person | None = Non
             raise ValidationError({"to": f"{whom.name} may not see this question: choose somebody who may."})
         message = Message.objects.create(approval=approval, person=person, to=whom, text=text, at=at)
         Call.objects.create(approval=approval, person=whom, kind=Call.Kind.QUERIED, by=person, at=at)
-        note(approval, "action.queried", person.actor, to=whom.actor)
+        note(approval, "action.queried", person.actor, to=whom.actor, personal={"text": text})
     return message
 
 
@@ -67,7 +67,7 @@ def reply(approval_id: UUID, *, person: Person, text: str) -> Message:
             for id_, one in people.items()
             if one is not None and id_ != person.pk
         )
-        note(approval, "action.replied", person.actor)
+        note(approval, "action.replied", person.actor, personal={"text": text})
     return message
 
 
