@@ -16,6 +16,7 @@ from agents.loop.handle import Handled, decide_play, document_of
 from agents.loop.hot import hot
 from agents.loop.render import ActionRow, Handling, Heard, render
 from agents.models import Action
+from agents.personal import GONE
 from agents.registry import Snapshot, snapshot
 from agents.rules.canonical import canonical_bytes, payload_hash
 from approvals.models import Person
@@ -26,7 +27,7 @@ AGAIN = ("failed", "refused", "expired")
 """States from which an action may be sent again: those in which nothing is known to have taken effect."""
 
 LOCKED = """
-SELECT a.id, a.state, a.run_id, a.agent_id, a.step, r.score, r.confidence, r.reasons, r.why, r.brain, p.slug,
+SELECT a.id, a.state, a.run_id, a.agent_id, a.step, r.score, r.confidence, r.reasons, r.why, r.brain, p.slug, s.state,
        s.id, s.source_id, s.external_id, s.type, s.occurred_at, s.received_at, s.account, s.account_name, s.person,
        s.email, s.contact, s.region_id, s.segment_id, s.fields, s.payload, s.is_demo
 FROM agents_action a JOIN agents_run r ON r.id = a.run_id JOIN agents_signal s ON s.id = r.signal_id
@@ -78,6 +79,8 @@ def undo(action_id: UUID, *, person: Person) -> Result:
             return Result(
                 id_, None, "It was taken back already." if undone else f"It is {state}: nothing to take back."
             )
+        if target == GONE:
+            return Result(id_, None, "The person was erased: nothing is left to take it back with.")
         now = snapshot(cursor)
         step = _step(now, play_slug, step_key)
         connection = now.connections[connection_id]
@@ -96,8 +99,11 @@ def undo(action_id: UUID, *, person: Person) -> Result:
             target, canonical_bytes(back), payload_hash(back), "ready", "", at, None, person.actor, received, at, None,
             demo, id_,
         )  # fmt: skip
-        line = _line("action.undone", id_, run, now, agent_id, person, by=str(new))
-        write(cursor, Handled(actions=[action], lines=[line]))
+        lines = [
+            _line("action.undone", id_, run, now, agent_id, person, by=str(new)),
+            _line("action.made", new, run, now, agent_id, person, undoes=str(id_)),
+        ]
+        write(cursor, Handled(actions=[action], lines=lines))
     return Result(id_, new, "It is being taken back.")
 
 
@@ -123,9 +129,11 @@ def _again(action_id: UUID, person: Person) -> Result:
         row = cursor.execute(LOCKED, [action_id]).fetchone()
         if row is None:
             return Result(action_id, None, "There is no such action.")
-        id_, state, run, agent_id, step_key, score, confidence, reasons, why, brain, play_slug, *signal_row = row
+        id_, state, run, agent_id, step_key, score, confidence, reasons, why, brain, play_slug, heard, *signal_row = row
         if state not in AGAIN:
             return Result(id_, None, f"It is {state}, so it is not sent again.")
+        if heard == "erased":
+            return Result(id_, None, "The person was erased, so nothing is sent to them again.")
         now = snapshot(cursor)
         agent, play = now.agents.get(agent_id), now.plays.get(play_slug)
         step = _step(now, play_slug, step_key)
@@ -141,7 +149,8 @@ def _again(action_id: UUID, person: Person) -> Result:
         rendered = render(one, step, new, approval)
         out = Handled(actions=[rendered.action], questions=[rendered.question] if rendered.question else [])
         line = _line("action.again", id_, run, now, agent_id, person, by=str(new), verdict=decision.verdict)
-        out.lines = [line, *([rendered.line(line)] if rendered.verb else [])]
+        made = _line("action.made", new, run, now, agent_id, person, instead_of=str(id_))
+        out.lines = [line, made, *([rendered.line(line)] if rendered.verb else [])]
         cursor.execute(
             "UPDATE agents_action SET state = 'withdrawn', why = %s WHERE id = %s", [f"Sent again as {new}.", id_]
         )

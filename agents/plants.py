@@ -121,7 +121,7 @@ def _question(head: Approval, other: Approval, id_: UUID, subject: UUID, at: dat
     return Question(
         id_,
         f"action:{subject}",
-        {**head.question, "payload": other.question["payload"]},
+        {**head.question, "payload": other.question["payload"], "payload_of": str(other.pk)},
         NOWHERE,
         head.agent,
         head.region,

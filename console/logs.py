@@ -3,11 +3,17 @@
 Anything that logs through `logging` or `structlog` comes out the same way. Ids are bound with `bound(run_id=…)`.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
+
+QUOTED = re.compile(r"""(?<=[\s(:=,\[{])(["'])(?:(?!\1).){1,2000}\1(?=$|[\s).,;:\]}])""", re.DOTALL)
+ADDRESS = re.compile(r"[^\s@<>\"'(),:;]{1,64}@[\w.-]{1,255}")
+ROW = re.compile(r"^(?:DETAIL|CONTEXT|LINE \d+): .*(?:\n\s+\^)?", re.MULTILINE)
+"""What an error says of the row, and the statement, that the database refused."""
 
 
 @contextmanager
@@ -15,6 +21,26 @@ def bound(**ids: str) -> Iterator[None]:
     """Every line logged inside, in this thread or task, carries `ids` (such as run_id)."""
     with structlog.contextvars.bound_contextvars(**ids):
         yield
+
+
+def without_words(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """
+    The event, its traceback without what the errors quote: values in quotation marks, addresses, rows of the database.
+
+    Logs are kept where no erasure reaches, and what an error quotes may be about somebody. Frames and classes stay.
+    """
+    trace = event.get("exception")
+    if isinstance(trace, str):
+        lines = trace.split("\n")
+        event["exception"] = "\n".join(
+            line if line.startswith((" ", "Traceback ", "During ", "The above ")) else masked(line) for line in lines
+        )
+    return event
+
+
+def masked(text: str) -> str:
+    """One line of an error's words, masked."""
+    return ADDRESS.sub("…", QUOTED.sub("…", ROW.sub(lambda found: found[0].partition(":")[0] + ": …", text)))
 
 
 def configure(*, format: str, level: str) -> dict[str, Any]:
@@ -26,6 +52,7 @@ def configure(*, format: str, level: str) -> dict[str, Any]:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        without_words,
     ]
     structlog.configure(
         processors=[

@@ -11,6 +11,7 @@ class State(models.TextChoices):
     DONE = "done", "Heard"
     UNHEARD = "unheard", "Nobody listens"
     FAULTY = "faulty", "Could not be decided"
+    ERASED = "erased", "Erased"
 
 
 class Signal(models.Model):

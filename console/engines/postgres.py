@@ -37,7 +37,11 @@ SETTINGS = {
     "max_locks_per_transaction": "256",
     "random_page_cost": "1.1",
     "jit": "off",
-    "log_min_duration_statement": "2000",
+    # Statements and rows hold what is known of people; logs are kept where no erasure reaches.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_min_duration_statement": "-1",
     "log_line_prefix": "%m [%p] %u ",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from agents import access
+from agents import access, erasure
 from agents.changes import contact as changes
 from agents.models import Action, ContactLock, DoNotContact, Signal
 from console.views import page
@@ -35,6 +35,8 @@ def _page(request: HttpRequest, contact: bytes, **more: Any) -> HttpResponse:
         .select_related("agent")
         .first(),
         "closed": closed,
+        "erased": erasure.erased_at(contact),
+        "may_erase": access.may(request.user, access.ADMINISTER),
         "may_close": access.may(request.user, access.PAUSE) if closed else _may_suppress(request, contact),
         **more,
     }
