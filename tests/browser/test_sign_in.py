@@ -79,9 +79,12 @@ def age_sessions() -> None:
 
 
 def sign_out(page: Page) -> None:
+    """And open the sign-in page anew, so that nothing the page before still asked for takes the passkey's challenge."""
     page.get_by_role("button", name="settings and sign-out").click()
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.wait_for_url("**/sign-in")
+    page.wait_for_load_state("networkidle")
+    page.goto(page.url)
     page.wait_for_load_state("networkidle")
 
 
