@@ -75,7 +75,7 @@ def verify(note: str, verifiers: Iterable[Verifier]) -> Checkpoint:
 
 def outside_file() -> Path:
     """The file of checkpoints outside the database."""
-    return Path(settings.VAR) / "checkpoints.log"
+    return settings.CHECKPOINTS_FILE or Path(settings.VAR) / "checkpoints.log"
 
 
 def write_outside(path: Path, note: str) -> None:

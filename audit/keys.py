@@ -117,13 +117,13 @@ def signer(conn: Any) -> Signer:
     if not path.exists():
         known = conn.execute("select vkey from audit_key order by at limit 1").fetchone()
         name = Verifier.parse(known[0]).name if known else f"signalbox/{secrets.token_hex(4)}"
-        _write_once(path, Signer.make(name).secret())
+        write_once(path, Signer.make(name).secret())
     made = Signer.parse(path.read_text())
     conn.execute("insert into audit_key (vkey) values (%s) on conflict do nothing", [made.verifier.vkey])
     return made
 
 
-def _write_once(path: Path, text: str) -> None:
+def write_once(path: Path, text: str) -> None:
     """Write a private file whole or not at all; a file that is there already wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")

@@ -1,6 +1,6 @@
-"""The Merkle tree of RFC 6962: hashes, an append-only right edge, and both proofs with their verification.
+"""The Merkle tree of RFC 6962: hashes, an append-only right edge, and the verification of both proofs.
 
-Everything works on leaf hashes (32 bytes each), never on the entries themselves.
+Everything works on leaf hashes (32 bytes each), never on the entries themselves. `audit.tiles` makes the proofs.
 """
 
 import struct
@@ -32,23 +32,31 @@ class Frontier:
         if len(self.edge) != size.bit_count() or any(len(node) != 32 for node in self.edge):
             raise ValueError(f"not the right edge of a tree of {size} leaves")
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf hash at the right."""
+    def append(self, leaf: bytes, *, height: int = 0) -> None:
+        """Add one leaf hash at the right, or the root of 2**height leaves, where a subtree of that size may begin."""
         edge, rest = self.edge, self.size
+        if rest & ((1 << height) - 1):
+            raise ValueError(f"no subtree of {1 << height} leaves begins at {rest}")
+        rest >>= height
         while rest & 1:
             leaf = sha256(b"\1" + edge.pop() + leaf).digest()
             rest >>= 1
         edge.append(leaf)
-        self.size += 1
+        self.size += 1 << height
 
-    def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add leaf hashes in order."""
-        for leaf in leaves:
-            self.append(leaf)
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add leaf hashes in order, by the largest subtrees that they make."""
+        at = 0
+        while at < len(leaves):
+            height = (len(leaves) - at).bit_length() - 1
+            if self.size:
+                height = min(height, (self.size & -self.size).bit_length() - 1)
+            self.append(top(leaves[at : at + (1 << height)]), height=height)
+            at += 1 << height
 
     def root(self) -> bytes:
         """The tree's root hash."""
-        return _fold(self.edge) if self.edge else EMPTY_ROOT
+        return fold(self.edge) if self.edge else EMPTY_ROOT
 
     def copy(self) -> "Frontier":
         """An independent copy."""
@@ -71,27 +79,6 @@ def root(leaves: Sequence[bytes]) -> bytes:
     frontier = Frontier()
     frontier.extend(leaves)
     return frontier.root()
-
-
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The audit path of the leaf at `index` in the tree over `leaves`, from the leaf upwards."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"no leaf {index} in a tree of {len(leaves)}")
-    if len(leaves) == 1:
-        return []
-    k = _split(len(leaves))
-    if index < k:
-        return [*inclusion_proof(leaves[:k], index), root(leaves[k:])]
-    return [*inclusion_proof(leaves[k:], index - k), root(leaves[:k])]
-
-
-def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
-    """The proof that the tree over `leaves` begins with its own first `old` leaves."""
-    if not 0 <= old <= len(leaves):
-        raise IndexError(f"no tree of {old} in one of {len(leaves)}")
-    if old in (0, len(leaves)):
-        return []
-    return _subproof(leaves, old, whole=True)
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -142,22 +129,26 @@ def verify_consistency(old: int, size: int, proof: Sequence[bytes], old_root: by
     return last == 0 and first == old_root and second == root
 
 
-def _subproof(leaves: Sequence[bytes], old: int, *, whole: bool) -> list[bytes]:
-    if old == len(leaves):
-        return [] if whole else [root(leaves)]
-    k = _split(len(leaves))
-    if old <= k:
-        return [*_subproof(leaves[:k], old, whole=whole), root(leaves[k:])]
-    return [*_subproof(leaves[k:], old - k, whole=False), root(leaves[:k])]
-
-
-def _split(n: int) -> int:
-    """The largest power of two below `n`."""
+def split(n: int) -> int:
+    """The largest power of two below `n`, which is at least 2: where RFC 6962 cuts a tree of `n` leaves."""
     return 1 << ((n - 1).bit_length() - 1)
 
 
-def _fold(edge: Sequence[bytes]) -> bytes:
+def fold(edge: Sequence[bytes]) -> bytes:
+    """The root over perfect subtrees, the largest (leftmost) first; at least one."""
     node = edge[-1]
     for left in reversed(edge[:-1]):
         node = node_hash(left, node)
     return node
+
+
+def top(nodes: Sequence[bytes]) -> bytes:
+    """The root over 2**n nodes."""
+    while len(nodes) > 1:
+        nodes = pairs(nodes)
+    return nodes[0]
+
+
+def pairs(nodes: Sequence[bytes]) -> list[bytes]:
+    """The nodes one level up; a last one without a partner is left out."""
+    return [sha256(b"\1" + nodes[n] + nodes[n + 1]).digest() for n in range(0, len(nodes) - 1, 2)]

@@ -8,7 +8,7 @@ over from what is stored.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import psycopg
 from django.db import connections
 
-from audit import checkpoints, keys
+from audit import checkpoints, keys, restore, rotation, tiles
 from audit.ids import id_time
 from audit.keys import Signer
 from audit.merkle import Frontier
+from audit.outlets import Outlet, Sender, configured
 
 LOCK = 0x5EA1 << 32 | 0x5EA1
 """Key of the session advisory lock that a sealer holds as long as it lives."""
@@ -82,7 +83,7 @@ def seal_batch(conn: Any, frontier: Frontier, signer: Signer, *, limit: int = BA
         hashes = conn.execute(_TAKE, [limit, frontier.size]).fetchone()[0]
         if hashes is None:
             return 0, ""
-        after.extend(hashes[n : n + 32] for n in range(0, len(hashes), 32))
+        tiles.grow(conn, after, tiles.cut(hashes))
         root = after.root()
         note = checkpoints.sign(signer, after.size, root)
         conn.execute(
@@ -94,13 +95,26 @@ def seal_batch(conn: Any, frontier: Frontier, signer: Signer, *, limit: int = BA
     return count, note
 
 
-def run(stop: Event, *, connect: Callable[[], Any] | None = None, outside: Path | None = None) -> int:
+def run(
+    stop: Event,
+    *,
+    connect: Callable[[], Any] | None = None,
+    outside: Path | None = None,
+    outlets: Sequence[Outlet] | None = None,
+) -> int:
     """Seal until `stop` is set; how many entries this process sealed.
 
     Waits while another sealer holds the lock. Survives the loss of its connection, waiting a little longer each time
-    (5 s at most). Writes nothing while nothing is pending. SealError ends it.
+    (5 s at most). Writes nothing while nothing is pending. Checkpoints go to `outlets`, by default those configured, by
+    a thread of its own, so that none of them holds up sealing. SealError ends it, as does a database older than
+    the checkpoints in the file `outside`, until an entry explains that.
     """
     connect, outside = connect or direct_connection, outside or checkpoints.outside_file()
+    with Sender(connect, configured() if outlets is None else outlets) as sender:
+        return _run(stop, connect, outside, sender)
+
+
+def _run(stop: Event, connect: Callable[[], Any], outside: Path, sender: Sender) -> int:
     sealed, pause = 0, 0.1
     while not stop.is_set():
         try:
@@ -108,7 +122,7 @@ def run(stop: Event, *, connect: Callable[[], Any] | None = None, outside: Path 
                 if not _acquire(conn, stop):
                     break
                 pause = 0.1
-                for count in _seal_on(conn, stop, outside):
+                for count in _seal_on(conn, stop, outside, sender):
                     sealed += count
         except psycopg.IntegrityError:
             log.warning("another sealer was here first; starting over from what is stored")
@@ -152,7 +166,7 @@ def _acquire(conn: Any, stop: Event) -> bool:
     return False
 
 
-def _seal_on(conn: Any, stop: Event, outside: Path) -> Any:
+def _seal_on(conn: Any, stop: Event, outside: Path, sender: Sender) -> Any:
     """Seal on `conn` until `stop`, yielding how many each time."""
     conn.execute("set application_name = 'signalbox sealer'")
     conn.execute("set synchronous_commit = on")
@@ -160,15 +174,27 @@ def _seal_on(conn: Any, stop: Event, outside: Path) -> Any:
         conn.execute(f"set enable_{costly} = off")
     signer = keys.signer(conn)
     frontier = load_frontier(conn)
+    if filled := tiles.backfill(conn, frontier.size):
+        log.info("wrote the tiles over %d entries", filled)
+    if astray := restore.ahead(conn, outside, frontier.size):
+        raise SealError(str(restore.refuse(astray, outside, frontier.size)))
     note, written, written_at = _resume_outside(conn, outside, frontier.size)
+    sender.offer(frontier.size, note)
     while True:
         began = time.monotonic()
         last = stop.is_set()
         count, latest = seal_batch(conn, frontier, signer)
-        note = latest or note
-        if frontier.size > written and (not count or last or began - written_at >= OUTSIDE_EVERY):
+        if latest:
+            note = latest
+            sender.offer(frontier.size, note)
+        new = rotation.due(conn, frontier.size)
+        if frontier.size > written and (not count or last or new or began - written_at >= OUTSIDE_EVERY):
             checkpoints.write_outside(outside, note)
             written, written_at = frontier.size, began
+        if new:
+            rotation.go_over(conn, new)
+            log.info("sealing on with the key %s", new.verifier.vkey)
+            signer = new
         yield count
         if last and count < BATCH:
             return
@@ -180,10 +206,5 @@ def _resume_outside(conn: Any, outside: Path, size: int) -> tuple[str, int, floa
     """The last checkpoint's note, the size of the last one outside, and when it was written (long ago)."""
     row = conn.execute("select note from audit_checkpoint where size = %s", [size]).fetchone()
     last = checkpoints.last_outside(outside)
-    written = last.size if last else 0
-    if written > size:
-        log.error(
-            "a checkpoint of %d entries is in %s, but the database ends at %d: run verify", written, outside, size
-        )
-        written = 0
+    written = last.size if last and last.size <= size else 0
     return row[0] if row else "", written, 0.0

@@ -77,6 +77,8 @@ class Env:
     mail_from: str
     log_format: str
     log_level: str
+    checkpoints: Path | None
+    checkpoint_outlets: tuple[str, ...]
     given: frozenset[str]
     problems: tuple[Problem, ...]
 
@@ -186,6 +188,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Env:
         mail_from=_mail_from(reader),
         log_format=reader.choice(17, "SIGNALBOX_LOG_FORMAT", "json", ("json", "console")),
         log_level=reader.choice(18, "SIGNALBOX_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        checkpoints=Path(text) if (text := reader.text("SIGNALBOX_CHECKPOINTS")) else None,
+        checkpoint_outlets=_outlets(reader),
         given=given,
         problems=tuple(reader.problems),
     )
@@ -356,6 +360,23 @@ def _database(reader: _Reader, number: int, name: str, default: str) -> str:
         reader.wrong(number, f"{name} names no database.", f"Write it as {example}.")
         return default
     return url
+
+
+def _outlets(reader: _Reader) -> tuple[str, ...]:
+    name, outlets = "SIGNALBOX_CHECKPOINTS_TO", []
+    for text in filter(None, map(str.strip, reader.text(name).split(","))):
+        how, _, rest = text.partition(" ")
+        url, _, vkey = rest.strip().partition(" ")
+        parts = urlsplit(url)
+        if how not in ("PUT", "POST", "WITNESS") or parts.scheme not in ("http", "https") or not parts.hostname:
+            hint = "Give PUT, POST or WITNESS and an address, with commas between, such as PUT https://host/{size}.txt."
+            reader.wrong(50, f"{name} names {how!r}, which is nowhere to bring a checkpoint to.", hint)
+        elif (how == "WITNESS") != (vkey.count("+") >= 2):
+            hint = "Write WITNESS https://host/ name+12345678+base64; PUT and POST go without a key."
+            reader.wrong(51, f"{name} needs the witness's key behind its address, and no key elsewhere.", hint)
+        else:
+            outlets.append(text)
+    return tuple(outlets)
 
 
 def _mail_from(reader: _Reader) -> str:

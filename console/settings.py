@@ -261,6 +261,10 @@ CELERY_BEAT_SCHEDULE = {
     "index": {"task": "agents.tasks.index", "schedule": 10.0, "options": {"expires": 9}},
     "housekeep": {"task": "agents.tasks.housekeep", "schedule": crontab(minute=7)},
 }
+CHECKPOINTS_FILE = ENV.checkpoints
+CHECKPOINT_OUTLETS = ENV.checkpoint_outlets
+"""Where checkpoints go outside the database: a file always, and object stores, collectors and witnesses."""
+
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat" / "schedule")
 
 LOGGING = logs.configure(format=ENV.log_format, level=ENV.log_level)

@@ -150,7 +150,8 @@ def workspace(request: pytest.FixtureRequest, _template: str, django_db_blocker)
         django_db_blocker.unblock(),
         _default_database(name),
     ):
-        env = environment(DATABASE_URL=url, REDIS_URL=settings.REDIS_URL)
+        own = str(Path(os.environ["SIGNALBOX_TEST_VAR"]) / f"{name}.log")
+        env = environment(DATABASE_URL=url, REDIS_URL=settings.REDIS_URL, SIGNALBOX_CHECKPOINTS=own)
         made = Workspace(url, settings.REDIS_URL, env)
         made.redis().flushdb()
         yield made

@@ -7,6 +7,13 @@ hypothesis_settings.register_profile("audit", deadline=None)
 hypothesis_settings.load_profile("audit")
 
 
+def pytest_collection_modifyitems(items):
+    """Have the shared test database made for the tests that use it by `conn` alone, too."""
+    for item in items:
+        if "conn" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.django_db)
+
+
 @pytest.fixture
 def connect(workspace):
     """Opens autocommit connections to a database of the test's own, where commits are real."""

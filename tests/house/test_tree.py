@@ -8,7 +8,7 @@ import pytest
 from tests.house.tree import ROOT, files
 
 LONGEST = 400
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {"audit/standalone.py": "handed over alone, so it is one file"}
 """Files over LONGEST lines, each with why. One that is no longer over it must leave the list."""
 TOP = {
     *(".ci", ".gitignore", "CONTRIBUTING.md", "Makefile", "README.md", "manage.py", "pyproject.toml"),

@@ -1,0 +1,159 @@
+"""Checkpoints beyond this machine: stores, collectors and witnesses, all over real HTTP."""
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
+
+import pytest
+
+from audit import checkpoints, keys, outlets, standalone, witness
+from audit.entries import Line, append
+from audit.outlets import Outlet
+from audit.seal import run
+
+
+@pytest.fixture
+def collector():
+    """Keeps what is brought; `refusing` makes it answer 503."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _take(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if not self.server.refusing:
+                self.server.got.append((self.command, self.path, self.headers["Authorization"], body.decode()))
+            self.send_response(503 if self.server.refusing else 201)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_PUT = do_POST = _take
+
+        def log_message(self, *args):
+            pass
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        server.got, server.refusing = [], False
+        yield server
+
+
+class serving:
+    """A server in a thread, for a block."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self.server
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def sealing(connect, var, monkeypatch):
+    """Starts a sealer with these outlets."""
+    monkeypatch.setattr(outlets, "EVERY", 0.05)
+    monkeypatch.setattr(outlets, "SLOWEST", 0.3)
+    started = []
+
+    def start(*which):
+        stop = Event()
+        given = {
+            "connect": connect,
+            "outside": var / "checkpoints.log",
+            "outlets": [Outlet.parse(one) for one in which],
+        }
+        thread = threading.Thread(target=run, args=[stop], kwargs=given)
+        thread.start()
+        started.append((stop, thread))
+
+    yield start
+    for stop, thread in started:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def write(conn, n=3):
+    append(conn, [Line("play.changed", f"play:{i}", "cli") for i in range(n)])
+
+
+def until(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_checkpoints_are_put_and_posted(fresh, sealing, collector):
+    base = f"http://ana:secret@127.0.0.1:{collector.server_port}"
+    sealing(f"PUT {base}/store/{{size}}.txt", f"POST {base}/collect?token=x")
+    write(fresh)
+    until(lambda: len(collector.got) >= 2)
+    by = {method: (path, authorization, note) for method, path, authorization, note in collector.got}
+    assert by["PUT"][0] == "/store/3.txt"
+    assert by["POST"][:2] == ("/collect?token=x", "Basic YW5hOnNlY3JldA==")
+    assert checkpoints.verify(by["PUT"][2], [keys.signer(fresh).verifier]).size == 3
+    until(lambda: fresh.execute("select count(*) from audit_outlet where size = 3").fetchone() == (2,))
+    shown = fresh.execute("select string_agg(target, ' ') from audit_outlet").fetchone()[0]
+    assert "secret" not in shown
+    assert "token" not in shown
+
+
+def test_an_outlet_that_fails_holds_nothing_up_is_named_and_tried_again(fresh, sealing, collector):
+    collector.refusing = True
+    sealing(f"POST http://127.0.0.1:{collector.server_port}/collect")
+    write(fresh)
+    until(lambda: outlets.failing(fresh.cursor()))
+    [failing] = outlets.failing(fresh.cursor())
+    assert "503" in failing.error
+    assert outlets.failing(fresh.cursor(), longer_than=600) == []
+    for _ in range(3):
+        write(fresh)
+        until(lambda: fresh.execute("select count(*) from audit_pending").fetchone() == (0,))
+    collector.refusing = False
+    until(lambda: not outlets.failing(fresh.cursor()))
+    assert collector.got[-1][3].splitlines()[1] == "12"
+
+
+def test_a_witness_co_signs_and_an_export_shows_it(fresh, sealing, var):
+    state = var / "witness"
+    vkey = witness.make_key(state, "witness.example/one")
+    watching = witness.Witness(state, [standalone.Key(keys.signer(fresh).verifier.vkey)])
+    with serving(witness.serve(watching, "127.0.0.1", 0)) as server:
+        sealing(f"WITNESS http://127.0.0.1:{server.server_port} {vkey}")
+        for n in (1, 2, 300):
+            write(fresh, n)
+            until(lambda: fresh.execute("select max(size) from audit_cosignature").fetchone()[0] == total(fresh))
+    size, note = fresh.execute("select size, note from audit_checkpoint order by size desc limit 1").fetchone()
+    line = fresh.execute("select line from audit_cosignature where size = %s", [size]).fetchone()[0]
+    assert standalone.Key(vkey).signed(standalone.Note(note + line))
+
+
+def total(conn):
+    until(lambda: conn.execute("select count(*) from audit_pending").fetchone() == (0,))
+    return conn.execute("select max(size) from audit_checkpoint").fetchone()[0]
+
+
+def test_a_witness_that_saw_another_record_refuses_and_that_is_told(fresh, sealing, var):
+    state = var / "witness"
+    vkey = witness.make_key(state, "witness.example/one")
+    signer = keys.signer(fresh)
+    watching = witness.Witness(state, [standalone.Key(signer.verifier.vkey)])
+    forked = checkpoints.sign(signer, 1, b"\1" * 32)
+    assert watching.add(f"old 0\n\n{forked}".encode()).status == 200
+    with serving(witness.serve(watching, "127.0.0.1", 0)) as server:
+        sealing(f"WITNESS http://127.0.0.1:{server.server_port} {vkey}")
+        write(fresh, 5)
+        until(lambda: outlets.failing(fresh.cursor()))
+        assert "has seen another record" in outlets.failing(fresh.cursor())[0].error
+        assert fresh.execute("select count(*) from audit_cosignature").fetchone() == (0,)
+        assert fresh.execute("select count(*) from audit_leaf").fetchone() == (5,)
+
+
+@pytest.mark.parametrize("text", ["", "PUT ftp://x", "GET http://x/", "WITNESS http://x", "WITNESS http://x a+b+c"])
+def test_what_is_no_outlet_is_refused(text):
+    with pytest.raises(ValueError):
+        Outlet.parse(text)
