@@ -85,14 +85,15 @@ def _escalate(at: datetime, actor: str) -> int:
     eligible: dict[int, set[UUID]] = {}
     calls, lines = [], []
     for approval in due:
-        step, whom = _next(approval, agents.get(approval.agent), eligible, [one.pk for one in due], at)
+        step, whom, whose = _next(approval, agents.get(approval.agent), eligible, [one.pk for one in due], at)
         approval.step = step
         calendar = calendars.get(approval.region) or compile_calendar("UTC", {})
         approval.next_at = None if step == Step.OWNER else halfway(calendar, at, approval.expires_at)
         if whom is not None:
             approval.assigned_to = whom
             calls.append(Call(approval=approval, person=whom, kind=Call.Kind.ESCALATED, at=at))
-            lines.append(_line("escalated", approval, actor, to=whom.actor, **{"as": Step(step).name.lower()}))
+            stead = {"behalf": whose.actor} if whose is not None and whose.pk != whom.pk else {}
+            lines.append(_line("escalated", approval, actor, to=whom.actor, **{"as": Step(step).name.lower()}, **stead))
     Approval.objects.bulk_update(due, ["step", "next_at", "assigned_to"], batch_size=BATCH)
     Call.objects.bulk_create(calls)
     record(*lines)
@@ -101,10 +102,10 @@ def _escalate(at: datetime, actor: str) -> int:
 
 def _next(
     approval: Approval, agent: Agent | None, eligible: dict[int, set[UUID]], due: list[UUID], at: datetime
-) -> tuple[int, Person | None]:
-    """Whose turn it is: the step reached, and the person, or nobody where nobody further may answer."""
+) -> tuple[int, Person | None, Person | None]:
+    """Whose turn it is: the step reached, the person, or nobody where nobody further may answer, and in whose place."""
     if agent is None:
-        return Step.OWNER, None
+        return Step.OWNER, None, None
     for step, person in ((Step.DEPUTY, agent.deputy), (Step.OWNER, agent.owner)):
         if step <= approval.step or person is None:
             continue
@@ -114,8 +115,8 @@ def _next(
         if whom.pk not in eligible:
             eligible[whom.pk] = set(access.waiting_for(whom).filter(pk__in=due).values_list("pk", flat=True))
         if approval.pk in eligible[whom.pk]:
-            return step, whom
-    return Step.OWNER, None
+            return step, whom, person
+    return Step.OWNER, None, None
 
 
 def _line(verb: str, approval: Approval, actor: str, **detail: Any) -> Line:

@@ -14,13 +14,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from agents import access, again
+from agents.accounted import Accounted, account_for
 from agents.connectors import registry as connectors
-from agents.models import Action, Attempt, Outcome, Pause, Policy, Run, Signal
+from agents.models import Action, Attempt, Pause, Policy, Run
 from agents.models.action import State
 from agents.rules.policy_specs import clause_words
 from agents.sentence import sentence
 from agents.tasks import wake
-from approvals.models import Approval
+from approvals.models import Approval, Edit, Verdict
 from audit.timeline import Filters, Row, timeline
 from console.views import page
 from console.views.boundaries import names
@@ -63,7 +64,10 @@ class Deed:
     number: int
     action: Action
     approval: Approval | None
+    play: str = ""
     why: str = ""
+    answers: list[Verdict] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
     gate: list[Check] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     can_undo: bool = False
@@ -106,10 +110,10 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = get_object_or_404(
         seen.select_related("agent__owner", "agent__deputy", "region", "segment", "play", "policy"), pk=pk
     )
-    signal = Signal.objects.select_related("source").filter(pk=found.signal_id).first()
-    deeds = _deeds(found, request.user)
-    actions = [deed.action for deed in deeds]
-    approvals = {deed.approval.pk: deed.approval for deed in deeds if deed.approval}
+    accounted = account_for([found])[found.pk]
+    signal = accounted.signal
+    deeds = _deeds(accounted, request.user)
+    actions = accounted.actions
     moving = any(action.state in MOVING for action in actions)
     pending = moving or any(action.state in OPEN for action in actions)
     filters = RunFilters(request.GET, request.user)
@@ -117,12 +121,13 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "run": found,
         "signal": signal,
-        "sentence": sentence(found, signal, actions, approvals),
+        "sentence": sentence(accounted),
+        "owner_then": accounted.owner_at(found.decided_at),
         "reasons": _reasons(found),
         "clause": _clause(found.policy, found.clause),
         "deeds": deeds,
         "fields": [(name, plain(value)) for name, value in signal.fields.items()] if signal else [],
-        "outcomes": list(Outcome.objects.filter(run=found).order_by("id")),
+        "outcomes": accounted.outcomes,
         "timing": _timing(found, deeds),
         "every": ("1s" if moving else "5s") if pending else "",
         "filters": filters,
@@ -136,18 +141,16 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     return page.render(request, "runs/run.html", context, fragment="live", status=286 if settled else 200)
 
 
-def _deeds(run: Run, person: Any) -> list[Deed]:
-    actions = _in_order(run.actions.select_related("connection", "play", "policy"))
-    approvals = Approval.objects.select_related("decided_by").in_bulk([a.approval_id for a in actions if a.approval_id])
+def _deeds(accounted: Accounted, person: Any) -> list[Deed]:
+    run, actions = accounted.run, _in_order(accounted.actions)
     deeds = {
-        action.pk: Deed(n, action, approvals.get(action.approval_id) if action.approval_id else None)
+        action.pk: Deed(n, action, accounted.approval_of(action), accounted.play_name(action))
         for n, action in enumerate(actions, 1)
     }
     if not deeds:
         return []
-    tried = [action.pk for action in actions if action.tries]
-    for attempt in Attempt.objects.filter(action__in=tried).order_by("id"):
-        deeds[attempt.action_id].attempts.append(attempt)
+    for pk, attempts in accounted.attempts.items():
+        deeds[pk].attempts = attempts
     entries = [entry for entry in reversed(timeline(Filters(run=run.pk), limit=200)) if entry.verb in GATE]
     pauses = _pauses([*(action.why for action in actions), *map(_why, entries)])
     for entry in entries:
@@ -160,6 +163,9 @@ def _deeds(run: Run, person: Any) -> list[Deed]:
     may = access.may(person, access.RESEND, run)
     for deed in deeds.values():
         deed.why = _in_words(pauses.get(deed.action.why, deed.action.why), deeds)
+        if deed.approval:
+            deed.answers = accounted.answers.get(deed.approval.pk, [])
+            deed.edits = accounted.edits.get(deed.approval.pk, [])
         deed.can_send_again = may and deed.action.state in again.AGAIN and deed.action.undo_of is None
         deed.can_undo = (
             may

@@ -1,20 +1,24 @@
 """The accountability sentence, for every state in which a run can be."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
-from agents.models import Action, Agent, Connection, Play, Policy, Run, Signal
+from agents.accounted import Accounted, Handover
+from agents.models import Action, Agent, Attempt, Connection, Outcome, Pause, Play, Policy, Region, Run, Signal
 from agents.models.action import State
 from agents.sentence import HEADLINES, sentence
-from approvals.models import Approval, Person
+from approvals.models import Approval, Edit, Person, Verdict
+from audit.timeline import Row
 
 AT = datetime(2026, 11, 3, 10, 0, tzinfo=UTC)
 ASKED = UUID(int=9)
 MAIL = Connection(slug="mail", name="Mail relay", kind="email")
-BEN = Person(name="Ben Okafor")
+ANA, BEN, EVE = Person(pk=1, name="Ana Costa"), Person(pk=2, name="Ben Okafor"), Person(pk=3, name="Eve Lund")
+POLICY = Policy(id=30, version=3, spec={})
 SIGNAL = Signal(type="pricing_visit", account="acme.com", account_name="Acme", person="Kim Lind", email="kim@acme.com")
 REASONS = [
     {"label": "Size", "weight": 20, "outcome": "matched"},
@@ -30,43 +34,58 @@ def _utc():
         yield
 
 
-def run(verdict="alone", clause="c2", why="Alone: demo-follow-up", *, owner="Ana Costa", play="Demo follow-up", **more):
-    agent = Agent(name="Inbound intent", owner=Person(name=owner) if owner else None)
+def run(verdict="alone", clause="c2", why="Alone: demo-follow-up", *, owner=ANA, play="Demo follow-up", **more):
+    agent = Agent(name="Inbound intent", owner=owner)
     return Run(
-        agent=agent, play=Play(name=play) if play else None, policy=Policy(version=3, spec={}), account="acme.com",
-        score=82, reasons=REASONS, verdict=verdict, clause=clause, why=why, **more,
+        agent=agent, play=Play(name=play) if play else None, policy=POLICY, account="acme.com", score=82,
+        reasons=REASONS, verdict=verdict, clause=clause, why=why, brain="scorecard@1", decided_at=AT, **more,
     )  # fmt: skip
 
 
 def action(state, why="", **more):
-    return Action(
-        state=state, why=why, step="mail", connection=MAIL, settled_at=AT, created_at=AT,
-        approval_id=more.pop("approval_id", None), **more,
-    )  # fmt: skip
+    values = {
+        "id": UUID(int=7), "state": state, "why": why, "step": "mail", "connection": MAIL, "settled_at": AT,
+        "created_at": AT, "play": Play(name="Demo follow-up"), "play_version": 2, "policy": POLICY, "tries": 0,
+        "target": "kim@acme.com", "permitted_by": "clause:c2", **more,
+    }  # fmt: skip
+    return Action(**values)
 
 
-def asked(state, **more):
+def asked(state, answers=(), **more):
     decided = {"decided_by": BEN, "decided_at": AT} if state in ("approved", "rejected") else {}
-    return {ASKED: Approval(id=ASKED, state=state, expires_at=AT, **decided, **more)}
+    question = {"policy": 3, "clause": "c2"}
+    values = {"subject": "action:7", "needed": 1, "opened_at": AT, "expires_at": AT, "question": question, **more}
+    one = Approval(id=ASKED, state=state, **decided, **values)
+    return {"approvals": {ASKED: one}, "answers": {ASKED: list(answers)}}
 
 
-SENT = "Demo follow-up by e-mail to Kim Lind at Acme"
-WHY = "because score 82 (Pricing visit, Size), under policy version 3"
+def yes(person, at=AT):
+    return Verdict(person=person, said="yes", at=at)
+
+
+def say(run, signal=SIGNAL, actions=(), **more):
+    return sentence(Accounted(run, signal, list(actions), **more))
+
+
+SENT = "Demo follow-up version 2 by e-mail to Kim Lind at Acme"
+WHY = "because scorecard version 1 scored it 82 (Pricing visit, Size), under policy version 3"
 ALONE, ASK = f"{WHY}, clause c2 (acts alone)", f"{WHY}, clause c2 (asks)"
 WHO = "Ana Costa is accountable: Inbound intent"
+ON = "3 Nov 2026 10:00"
+YET = "No outcome has been reported yet."
 
 
 @pytest.mark.parametrize(
     ("state", "why", "says"),
     [
-        ("delivered", "", f"{WHO} sent {SENT} on 3 Nov 2026 10:00, {ALONE}; nobody was asked."),
+        ("delivered", "", f"{WHO} sent {SENT} on {ON}, {ALONE}; nobody was asked. {YET}"),
         ("ready", "", f"{WHO} is about to send {SENT}, {ALONE}; nobody was asked."),
         ("sending", "", f"{WHO} is sending {SENT}, {ALONE}; nobody was asked."),
-        ("held", "pause:7", f"{WHO} is held back by a pause from sending {SENT}, {ALONE}; nobody was asked."),
+        ("held", "pause:7", f"{WHO} is held back from sending {SENT} by a pause, {ALONE}; nobody was asked."),
         (
             "failed",
             "422 no such list.",
-            f"{WHO} tried to send {SENT} and failed (422 no such list), {ALONE}; nobody was asked.",
+            f"{WHO} tried to send {SENT} on {ON} and failed (422 no such list), {ALONE}; nobody was asked.",
         ),
         (
             "unknown",
@@ -76,7 +95,7 @@ WHO = "Ana Costa is accountable: Inbound intent"
         (
             "refused",
             "The contact lock holds.",
-            f"{WHO} was refused at the gate when it was to send {SENT} (The contact lock holds), {ALONE}; "
+            f"{WHO} was refused at the gate on {ON} when it was to send {SENT} (The contact lock holds), {ALONE}; "
             "nobody was asked.",
         ),
         (
@@ -84,71 +103,178 @@ WHO = "Ana Costa is accountable: Inbound intent"
             "Sent again.",
             f"{WHO} was to send {SENT}, which was withdrawn (Sent again), {ALONE}; nobody was asked.",
         ),
-        ("shadow", "", f"{WHO} would have sent {SENT}, but it is in shadow and sent nothing, {ALONE}."),
+        (
+            "shadow",
+            "",
+            f"{WHO} would have sent {SENT} on {ON}, but it was in shadow and sent nothing, {ALONE}; nobody was asked.",
+        ),
     ],
 )
 def test_what_it_did_alone(state, why, says):
-    assert sentence(run(), SIGNAL, [action(state, why)]) == says
+    assert say(run(), actions=[action(state, why)]) == says
 
 
 @pytest.mark.parametrize(
-    ("state", "verdict", "says"),
+    ("state", "verdict", "answers", "says"),
     [
         (
             "waiting",
             "waiting",
-            f"{WHO} wants to send {SENT}, {ASK}; nobody has said yes yet, and the question expires on "
-            "3 Nov 2026 10:00.",
+            [],
+            f"{WHO} has wanted to send {SENT} since {ON}, {ASK}; nobody has said yes yet, and the question expires on "
+            f"{ON}.",
         ),
+        ("delivered", "approved", [BEN], f"{WHO} sent {SENT} on {ON}, {ASK}; Ben Okafor said yes on {ON}. {YET}"),
         (
             "delivered",
             "approved",
-            f"{WHO} sent {SENT} on 3 Nov 2026 10:00, {ASK}; Ben Okafor said yes on 3 Nov 2026 10:00.",
+            [EVE, BEN],
+            f"{WHO} sent {SENT} on {ON}, {ASK}; Eve Lund on {ON} and Ben Okafor on {ON} said yes. {YET}",
         ),
         (
             "rejected",
             "rejected",
-            f"{WHO} asked to send {SENT}, {ASK}; Ben Okafor said no on 3 Nov 2026 10:00 (wrong person), so nothing "
+            [],
+            f"{WHO} asked on {ON} to send {SENT}, {ASK}; Ben Okafor said no on {ON} (wrong person), so nothing "
             "was sent.",
         ),
-        ("expired", "expired", f"{WHO} asked to send {SENT}, {ASK}; nobody answered in time, so nothing was sent."),
+        (
+            "expired",
+            "expired",
+            [],
+            f"{WHO} asked on {ON} to send {SENT}, {ASK}; nobody answered until {ON}, so nothing was sent.",
+        ),
     ],
 )
-def test_who_said_yes(state, verdict, says):
-    approvals = asked(verdict, reason="wrong-person" if verdict == "rejected" else "")
-    assert sentence(run("ask"), SIGNAL, [action(state, approval_id=ASKED)], approvals) == says
+def test_who_said_yes(state, verdict, answers, says):
+    about = asked(verdict, map(yes, answers), reason="wrong-person" if verdict == "rejected" else "")
+    assert say(run("ask"), actions=[action(state, approval_id=ASKED)], **about) == says
+
+
+def test_one_of_two_yeses_is_told_with_what_is_still_needed():
+    about = asked("waiting", [yes(BEN)], needed=2)
+    assert f"; Ben Okafor said yes on {ON}, 1 of 2 needed, and the question expires on {ON}." in say(
+        run("ask"), actions=[action("waiting", approval_id=ASKED)], **about
+    )
+
+
+def test_a_yes_that_was_taken_back_is_no_mere_no():
+    about = asked("rejected", reason="taken-back")
+    says = say(run("ask"), actions=[action("rejected", approval_id=ASKED)], **about)
+    assert f"; Ben Okafor said yes and took it back on {ON}, so nothing was sent." in says
+
+
+def test_an_edit_and_a_stand_in_are_named():
+    about = asked("approved", [yes(BEN)])
+    edits = {ASKED: [Edit(person=EVE, at=AT, changes={"subject": ["Hi", "Hello"], "cc": [None, "x"]})]}
+    handed = Row(
+        UUID(int=1), AT, "action.escalated", "worker:watchdog", "action:7", "", None, "", "", "", "",
+        {"to": "person:2", "as": "owner", "behalf": "person:1"}, 1,
+    )  # fmt: skip
+    says = say(
+        run("ask"),
+        actions=[action("delivered", approval_id=ASKED)],
+        edits=edits,
+        entries={"action:7": [handed]},
+        people={"person:1": ANA},
+        **about,
+    )
+    assert (
+        f"; Eve Lund changed cc, subject on {ON}, then Ben Okafor (standing in for Ana Costa) said yes on {ON}." in says
+    )
+
+
+def test_the_version_it_was_asked_about_under_is_told_where_the_boundaries_changed():
+    about = asked("approved", [yes(BEN)], question={"policy": 4, "clause": "c9"})
+    says = say(run("ask"), actions=[action("delivered", approval_id=ASKED)], **about)
+    assert f"{ASK}; it was asked about under version 4, clause c9 (asks); Ben Okafor said yes" in says
+    later = say(run(), actions=[action("delivered", policy=Policy(id=31, version=4, spec={}))])
+    assert f"{ALONE}; it went by version 4; nobody was asked." in later
+
+
+def test_whoever_was_accountable_then_is_told_beside_whoever_is_now():
+    changed = [Handover(AT + timedelta(days=1), EVE, BEN), Handover(AT + timedelta(days=2), BEN, ANA)]
+    says = say(run(), actions=[action("delivered")], handovers=changed)
+    assert says.startswith("Eve Lund was accountable (Ana Costa is now): Inbound intent sent")
+    still_open = say(run(), actions=[action("ready")], handovers=changed)
+    assert still_open.startswith("Ana Costa is accountable: Inbound intent is about to")
+    orphan = say(run(owner=None), actions=[action("delivered")], handovers=[Handover(AT + timedelta(1), None, None)])
+    assert orphan.startswith("Nobody is accountable, for the agent has no owner: ")
+
+
+def test_what_came_of_it():
+    def outcome(**more):
+        values = {"kind": "revenue", "value": Decimal("120.50"), "acted": True, "received_at": AT, **more}
+        return Outcome(**values)
+
+    tried = {UUID(int=7): [Attempt(status=500), Attempt(status=202)]}
+    sent = [action("delivered", tries=2)]
+    says = say(run(), actions=sent, attempts=tried, outcomes=[outcome(), outcome(kind="reply", acted=False)])
+    queued = say(run(), actions=[action("delivered", "250 queued")], attempts={UUID(int=7): [Attempt(status=250)]})
+    assert queued.endswith(f"nobody was asked. The answer was “250 queued”. {YET}")
+    assert says.endswith(
+        f"nobody was asked. The answer was 202, after 2 attempts. Revenue worth 120.5 was reported on {ON}. "
+        f"Reply worth 120.5 was reported on {ON}, before anything was delivered."
+    )
+    refused = say(run(), actions=[action("refused", "Do not contact.")], outcomes=[outcome(acted=False)])
+    assert refused.endswith(f"Revenue worth 120.5 was reported on {ON}, without its doing.")
+    many = say(run(), actions=sent, outcomes=[outcome() for _ in range(9)])
+    assert many.endswith(" And 6 more outcomes were reported.")
+
+
+def test_a_pause_is_named_with_who_set_it_and_why():
+    pause = Pause(region=Region(name="EMEA"), set_by=BEN, set_at=AT, reason="Complaints.")
+    says = say(run(), actions=[action("held", "pause:7")], pauses={"pause:7": pause})
+    assert f"by the pause of EMEA that Ben Okafor set on {ON} (Complaints), because" in says
+
+
+def test_whom_it_reached_is_told_where_that_is_somebody_else():
+    says = say(run(), actions=[action("delivered", target="boss@acme.com")])
+    assert "by e-mail to boss@acme.com, about Kim Lind at Acme on" in says
+
+
+def test_who_had_it_sent_again_is_named():
+    again = Row(
+        UUID(int=1), AT, "action.again", "person:2", "action:6", "", None, "", "", "", "", {"by": str(UUID(int=7))}, 1
+    )
+    old = action("withdrawn", "Sent again.", id=UUID(int=6))
+    says = say(run(), actions=[old, action("delivered")], entries={"action:6": [again]}, people={"person:2": BEN})
+    assert f"; nobody was asked; Ben Okafor had it sent again on {ON}." in says
 
 
 def test_why_nothing_was_done():
     none = run("none", "", "No play: score 12 is below the threshold 30", play=None)
-    assert sentence(none, SIGNAL, []) == (
-        f"{WHO} did nothing about “pricing_visit” from Kim Lind at Acme, because score 12 is below the threshold 30, "
-        "under policy version 3."
+    assert say(none) == (
+        f"{WHO} did nothing on {ON} about “pricing_visit” from Kim Lind at Acme, because score 12 is below the "
+        "threshold 30 (scorecard version 1 scored it 82 (Pricing visit, Size)), under policy version 3, no clause of "
+        "which was needed; nobody was asked."
     )
     never = run("never", "c4", "Never: Demo follow-up in apac (nobody is awake)")
-    assert sentence(never, SIGNAL, []) == (
-        f"{WHO} did not send Demo follow-up to Kim Lind at Acme after “pricing_visit” from Kim Lind at Acme, because "
-        "Demo follow-up in apac (nobody is awake), under policy version 3, clause c4 (never)."
+    assert say(never) == (
+        f"{WHO} did not send Demo follow-up to Kim Lind at Acme on {ON} after “pricing_visit”, because it must never: "
+        "Demo follow-up in apac (nobody is awake) (scorecard version 1 scored it 82 (Pricing visit, Size)), under "
+        "policy version 3, clause c4 (never); nobody was asked."
     )
     unsaid = run("never", "default", "Never: no clause allows it")
-    assert sentence(unsaid, SIGNAL, []).endswith("under policy version 3, in which no clause allows it.")
+    assert say(unsaid).endswith("under policy version 3, in which no clause allows it; nobody was asked.")
 
 
 def test_an_agent_that_nobody_owns_is_said_so_and_a_lost_signal_leaves_the_account():
-    says = sentence(run(owner=None), None, [action("delivered")])
+    says = say(run(owner=None), None, [action("delivered")])
     assert says.startswith(
-        "Nobody is accountable, for the agent has no owner: Inbound intent sent Demo follow-up by e-mail to acme.com on"
+        "Nobody is accountable, for the agent has no owner: Inbound intent sent Demo follow-up version 2 by e-mail to "
+        "acme.com on"
     )
 
 
-def test_several_steps_tell_the_worst_first_and_count_the_rest():
-    says = sentence(run(), SIGNAL, [action("delivered"), action("failed", "no"), action("delivered")])
+def test_several_steps_tell_the_worst_first_and_name_the_rest():
+    says = say(run(), actions=[action("delivered"), action("failed", "no", step="call"), action("delivered")])
     assert "tried to send" in says
-    assert says.endswith(" Of its 3 steps: 2 delivered, 1 failed.")
+    assert says.endswith(" Of its 3 steps: mail delivered, call failed, mail delivered.")
 
 
 def test_what_was_sent_again_counts_as_it_stands_now():
-    says = sentence(run(), SIGNAL, [action("withdrawn", "Sent again."), action("delivered")])
+    says = say(run(), actions=[action("withdrawn", "Sent again."), action("delivered")])
     assert "sent Demo follow-up" in says
     assert "withdrawn" not in says
 
@@ -156,15 +282,16 @@ def test_what_was_sent_again_counts_as_it_stands_now():
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        ("delivered", " It was taken back on 3 Nov 2026 10:00."),
-        ("ready", " It is being taken back."),
-        ("held", " It is to be taken back, which a pause holds."),
-        ("failed", " Taking it back did not work (no)."),
+        ("delivered", f" It was taken back on {ON}, by Eve Lund."),
+        ("ready", " It is being taken back, by Eve Lund."),
+        ("held", " It is to be taken back, by Eve Lund; a pause holds that."),
+        ("failed", " Taking it back, by Eve Lund, did not work (no)."),
     ],
 )
 def test_what_was_taken_back(state, says):
-    back = action(state, "no" if state == "failed" else "", undo_of=UUID(int=1))
-    assert sentence(run(), SIGNAL, [action("delivered"), back]).endswith(f"nobody was asked.{says}")
+    back = action(state, "no" if state == "failed" else "", undo_of=UUID(int=1), permitted_by="person:3")
+    told = say(run(), actions=[action("delivered"), back], people={"person:3": EVE})
+    assert told.endswith(f"nobody was asked.{says} {YET}")
 
 
 def test_every_state_has_its_words():
