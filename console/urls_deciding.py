@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import audit, incidents, pause, pauses, unsubscribe
+from console.views import audit, audit_export, incidents, pause, pauses, unsubscribe
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("pauses", pauses.board, name="pauses"),
@@ -18,7 +18,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("incidents/<int:pk>/escalate", incidents.escalate, name="incident-escalate"),
     path("incidents/<int:pk>/resolve", incidents.resolve, name="incident-resolve"),
     path("audit", audit.audit, name="audit"),
-    path("audit/export.csv", audit.export, name="audit-export"),
+    path("audit/export", audit_export.choose, name="audit-choose"),
+    path("audit/export.<str:form>", audit_export.export, name="audit-export"),
+    path("audit/verifier", audit_export.verifier, name="audit-verifier"),
     path("audit/verify", audit.check, name="audit-verify"),
     path("audit/<uuid:pk>", audit.entry, name="entry"),
     path("unsubscribe/<str:token>", unsubscribe.unsubscribe, name="unsubscribe"),

@@ -70,7 +70,7 @@ def examples() -> dict[str, Callable[[], dict[str, Any]]]:
         "pauses": lambda: {"pk": pauses.Pause.objects.filter(lifted_at=None).earliest("pk").pk},
         "proposals": lambda: {"pk": PolicyProposal.objects.latest("pk").pk},
         "incidents": lambda: {"pk": Incident.objects.earliest("pk").pk},
-        "audit": lambda: {"pk": Entry.objects.latest("pk").pk},
+        "audit": lambda: {"pk": Entry.objects.latest("pk").pk, "form": "csv"},
         "signals": lambda: {"pk": Run.objects.latest("pk").signal_id},
         "accounts": lambda: {"key": Run.objects.latest("pk").account},
         "contacts": lambda: {"hash": _contact()},
