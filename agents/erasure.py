@@ -15,14 +15,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from agents import personal
 from agents.personal import Cleared
+from agents.theirs import Found, fetch, find
 from audit.entries import Line, record
+from audit.holds import Hold
 from audit.models import Entry
 from audit.persons import destroy
 
@@ -34,26 +35,6 @@ FLYING = ("sending", "unknown")
 STOPPABLE = ("waiting", "ready", "held")
 WHY = "The person was erased."
 
-FIND_SIGNALS = "SELECT id, contact, email, person FROM agents_signal WHERE contact = %s OR account = %s"
-FIND_RUNS = "SELECT id, contact FROM agents_run WHERE contact = %s OR signal_id = ANY(%s)"
-FIND_ACTIONS = """
-SELECT id, contact FROM agents_action WHERE contact = %s
-UNION SELECT id, contact FROM agents_action WHERE run_id = ANY(%s)
-"""
-FIND_QUESTIONS = """
-SELECT id, subject FROM approvals_approval WHERE subject = ANY(%s)
-UNION SELECT id, 'approval:' || id FROM approvals_approval
-    WHERE planted AND (question ->> 'run' = ANY(%s) OR question ->> 'payload_of' = ANY(%s))
-"""
-FIND_LETTERS = """
-SELECT d.id FROM agents_deadletter d WHERE d.id = ANY(%s) OR d.signal_id = ANY(%s) OR EXISTS (
-    SELECT FROM unnest(%s::text[]) AS term WHERE position(term IN lower(convert_from(d.envelope, 'UTF8'))) > 0
-        OR position(term IN lower(d.external_id)) > 0)
-"""
-FIND_ACCOUNTS = """
-SELECT id FROM agents_account WHERE key = %s
-    OR key IN (SELECT account FROM agents_signal WHERE id = ANY(%s)) AND lower(name) = ANY(%s)
-"""
 LOCK_QUESTIONS = """
 SELECT id FROM approvals_approval WHERE id = ANY(%s) AND state IN ('waiting', 'approved') ORDER BY id FOR UPDATE
 """
@@ -78,22 +59,8 @@ class InFlight(ValidationError):
     """Something to them is being sent, or nobody knows whether it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What there is of one person, by id. `names` are their addresses and names as signals gave them, in lower case."""
-
-    contact: bytes
-    signals: list[UUID]
-    runs: list[UUID]
-    actions: list[UUID]
-    others: set[str]
-    """Those of them, as the record calls them, that bear somebody else's hash, or none."""
-    questions: dict[UUID, str]
-    """Id → what the record calls it."""
-    letters: list[UUID]
-    accounts: list[int]
-    addresses: list[str]
-    names: list[str]
+class Held(ValidationError):
+    """A legal hold covers them."""
 
 
 @dataclass(slots=True)
@@ -104,6 +71,8 @@ class Erased:
     stopped: int = 0
     flying: int = 0
     """Actions to them that are in flight or unknown: until they are settled nothing is erased."""
+    held: list[Hold] = field(default_factory=list)
+    """Legal holds, while which stand nothing is erased."""
     key: bool = False
     """Whether the record had sealed something under a key of theirs."""
 
@@ -158,7 +127,7 @@ def erase(
 def preview(contact: bytes, *, email: str = "") -> Erased:
     """What erasing them would clear and stop, and what is in flight; changes nothing."""
     found = find(contact, email)
-    would = Erased()
+    would = Erased(held=found.held)
     with connection.cursor() as cursor:
         for part, column, ids in _parts(found):
             if rows := sum(_count(cursor, part, column, some) for some in _pieces(ids)):
@@ -176,40 +145,14 @@ def erased_at(contact: bytes) -> datetime | None:
     return told.order_by("-id").values_list("at", flat=True).first()
 
 
-def find(contact: bytes, *emails: str) -> Found:
-    """All there is of one person. Reads signals and runs whole: they have no index for what is asked once in months."""
-    account = f"contact:{contact.hex()}"
-    with connection.cursor() as cursor:
-        signals = _rows(cursor, FIND_SIGNALS, contact, account)
-        addresses = {text.strip().lower() for text in (*emails, *(row[2] for row in signals)) if text.strip()}
-        names = addresses | {row[3].strip().lower() for row in signals if row[3].strip()}
-        ids = [row[0] for row in signals]
-        runs = _rows(cursor, FIND_RUNS, contact, ids)
-        actions = _rows(cursor, FIND_ACTIONS, contact, [row[0] for row in runs])
-        asked = [f"action:{row[0]}" for row in actions], [str(row[0]) for row in runs]
-        questions = dict(_rows(cursor, FIND_QUESTIONS, *asked, []))
-        questions |= dict(_rows(cursor, FIND_QUESTIONS, [], [], [str(id_) for id_ in questions]))
-        letters = _rows(cursor, FIND_LETTERS, ids, ids, sorted(addresses))
-        accounts = _rows(cursor, FIND_ACCOUNTS, account, ids, sorted(names))
-    kinds = (("signal", signals), ("run", runs), ("action", actions))
-    return Found(
-        contact,
-        ids,
-        [row[0] for row in runs],
-        [row[0] for row in actions],
-        {f"{kind}:{row[0]}" for kind, rows in kinds for row in rows if row[1] is None or bytes(row[1]) != contact},
-        questions,
-        [row[0] for row in letters],
-        [row[0] for row in accounts],
-        sorted(addresses),
-        sorted(names),
-    )
-
-
 def _check(found: Found, reason: str) -> None:
     said = reason.strip().lower()
     if not said:
         raise ValidationError({"reason": "Say on whose request, such as a ticket's number."})
+    if found.held:
+        raise Held(
+            f"A legal hold stands: {'; '.join(f'{hold.reference}, on {hold}: {hold.reason}' for hold in found.held)}."
+        )
     if "@" in said or any(re.search(rf"\b{re.escape(name)}\b", said) for name in found.names):
         raise ValidationError({"reason": "The reason is kept for ever: give a ticket's number, not a name or address."})
 
@@ -219,14 +162,14 @@ def _stop(found: Found, actor: str) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
         cursor.execute(LOCK_QUESTIONS, [list(found.questions)])
-        about = _rows(cursor, STOP_SIGNALS, found.signals)
-        gone = _rows(cursor, STOP_ACTIONS, WHY, found.actions, list(STOPPABLE))
+        about = fetch(cursor, STOP_SIGNALS, found.signals)
+        gone = fetch(cursor, STOP_ACTIONS, WHY, found.actions, list(STOPPABLE))
         flying = _among(cursor, found, FLYING)
         if flying:
             raise InFlight(
                 f"{flying} actions to them are in flight, or nobody knows whether they arrived: settle those first."
             )
-        ended = _rows(cursor, STOP_QUESTIONS, list(found.questions), [f"action:{row[0]}" for row in gone])
+        ended = fetch(cursor, STOP_QUESTIONS, list(found.questions), [f"action:{row[0]}" for row in gone])
         cursor.execute(VOID, [[id_ for (id_,) in ended]])
         lines = [
             Line("action.withdrawn", f"action:{id_}", actor, agent, run, region, segment, account, detail={"why": WHY})
@@ -267,7 +210,7 @@ def _clear(found: Found, actor: str) -> Iterator[tuple[str, int]]:
         with transaction.atomic(), connection.cursor() as cursor:
             rows, unnamed = 0, set[Any]()
             for some in _pieces(ids):
-                cleared = _rows(cursor, _update(part, column), some)
+                cleared = fetch(cursor, _update(part, column), some)
                 rows += len(cleared)
                 unnamed |= {value for (value,) in cleared}
             if rows:
@@ -304,7 +247,7 @@ def _differs(part: Cleared) -> str:
 
 def _count(cursor: Any, part: Cleared, column: str, ids: list[Any]) -> int:
     sql = f"SELECT count(*) FROM {part.table} t WHERE t.{column} = ANY(%s) AND {_differs(part)}"  # noqa: S608
-    return int(_rows(cursor, sql, ids)[0][0])
+    return int(fetch(cursor, sql, ids)[0][0])
 
 
 def _scrub(cursor: Any, table: str, names: Sequence[str], subject: str, found: Found, actor: str) -> int:
@@ -316,7 +259,7 @@ def _scrub(cursor: Any, table: str, names: Sequence[str], subject: str, found: F
                 f"UPDATE {table} t SET {name} = regexp_replace({name}, %s, %s, 'gi')"  # noqa: S608
                 f" WHERE position(%s IN lower({name})) > 0 RETURNING {subject or 'NULL'}"
             )
-            done = _rows(cursor, sql, re.escape(term), personal.GONE, term)
+            done = fetch(cursor, sql, re.escape(term), personal.GONE, term)
             rows += len(done)
             if done:
                 told = sorted({told for (told,) in done if told})
@@ -333,13 +276,8 @@ def _pieces(ids: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _among(cursor: Any, found: Found, states: Sequence[str]) -> int:
-    return int(_rows(cursor, IN_FLIGHT, found.actions, list(states))[0][0])
+    return int(fetch(cursor, IN_FLIGHT, found.actions, list(states))[0][0])
 
 
 def _line(found: Found, actor: str, subject: str, detail: dict[str, Any]) -> Line:
     return Line("person.cleared", subject or f"contact:{found.contact.hex()}", actor, detail=detail)
-
-
-def _rows(cursor: Any, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    cursor.execute(sql, list(params))
-    return list(cursor.fetchall())

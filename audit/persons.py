@@ -65,17 +65,15 @@ def sealed(cur: Any, lines: "Sequence[Line]") -> "Sequence[Line]":
     One statement in `cur`'s transaction for all of them (another where somebody else made a key at this very moment).
     Keys are made on first use.
     """
-    told = [line for line in lines if any(value.__class__ is Personal for value in line.detail.values())]
+    told = [n for n, line in enumerate(lines) if Personal in map(type, line.detail.values())]
     if not told:
         return lines
-    people = {value.of for line in told for value in line.detail.values() if value.__class__ is Personal} - {""}
+    people = {value.of for n in told for value in lines[n].detail.values() if type(value) is Personal} - {""}
     boxes = {person: AESGCM(key) for person, key in _keys(cur, people).items()}
-    return [
-        line._replace(detail=_closed(line.detail, boxes))
-        if any(value.__class__ is Personal for value in line.detail.values())
-        else line
-        for line in lines
-    ]
+    done = list(lines)
+    for n in told:
+        done[n] = lines[n]._replace(detail=_closed(lines[n].detail, boxes))
+    return done
 
 
 def is_sealed(value: Any) -> bool:
@@ -124,7 +122,7 @@ def _keys(cur: Any, people: set[str]) -> dict[str, bytes]:
 def _closed(detail: Any, boxes: dict[str, AESGCM]) -> dict[str, Any]:
     out = {}
     for key, value in detail.items():
-        if value.__class__ is not Personal:
+        if type(value) is not Personal:
             out[key] = value
         elif of := value.of:
             nonce = urandom(NONCE)

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-QUOTED = re.compile(r"""(?<=[\s(:=,\[{])(["'])(?:(?!\1).){1,2000}\1(?=$|[\s).,;:\]}])""", re.DOTALL)
+QUOTED = re.compile(r"""(?<=[\s(:=,\[{])[bru]?(["'])(?:(?!\1).){1,2000}\1(?=$|[\s).,;:\]}])""", re.DOTALL)
 ADDRESS = re.compile(r"[^\s@<>\"'(),:;]{1,64}@[\w.-]{1,255}")
 ROW = re.compile(r"^(?:DETAIL|CONTEXT|LINE \d+): .*(?:\n\s+\^)?", re.MULTILINE)
 """What an error says of the row, and the statement, that the database refused."""

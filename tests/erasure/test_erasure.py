@@ -1,18 +1,22 @@
 """One person is erased whole, and nobody else; the record goes on holding."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from agents import again, erasure
-from agents.erasure import InFlight, erase, erased_at, preview
+from agents.erasure import Held, InFlight, erase, erased_at, preview
 from agents.loop.decide import decide
 from agents.loop.gate import gate
 from agents.loop.hot import hot
-from agents.models import Account, Action, DoNotContact
+from agents.models import Account, Action, DoNotContact, Run
 from approvals.models import Approval
 from audit import keys
+from audit.holds import release, set_hold
 from audit.models import Entry
 from audit.persons import ERASED, opened
 from audit.seal import direct_connection, load_frontier, seal_batch
@@ -195,3 +199,23 @@ def test_a_person_of_ten_thousand_signals(world):
     done = erase(KIM.contact, actor="cli", reason=REASON)
     assert (done.rows["agents_signal"], done.rows["agents_action"], done.stopped) == (10_000, 10_000, 10_000)
     assert life_of.found(KIM.traces) == {}
+
+
+@pytest.mark.parametrize("on", ["person", "account", "agent", "run", "period"])
+def test_a_legal_hold_refuses_it_and_is_named(lives, admin, on):
+    run = Run.objects.filter(contact=KIM.contact).first()
+    keys = {"person": KIM.contact.hex(), "account": KIM.account, "agent": "inbound", "run": str(run.pk)}
+    since = run.received_at if on == "period" else None
+    hold = set_hold(on, keys.get(on, ""), actor="cli", reason="Matter 12", since=since)
+    before = life_of.rows(KIM)
+    with pytest.raises(Held, match=f"{hold.reference}.*Matter 12"):
+        erase(KIM.contact, actor="cli", reason=REASON, email=KIM.email)
+    assert life_of.rows(KIM) == before
+    assert release(hold.id, actor="cli", reason="It is over.")
+    assert erase(KIM.contact, actor="cli", reason=REASON, email=KIM.email)
+
+
+def test_a_hold_on_somebody_else_or_another_time_is_none_on_them(lives):
+    set_hold("person", LEE.contact.hex(), actor="cli", reason="Matter 13")
+    set_hold("period", since=timezone.now() + timedelta(days=1), actor="cli", reason="Matter 14")
+    assert erase(KIM.contact, actor="cli", reason=REASON, email=KIM.email)

@@ -48,5 +48,6 @@ def _says(done: erasure.Erased, *, yes: bool) -> str:
             "Backups and exports made before still hold them: docs/erasure.md says what to do."
         )
     stops = f"Refused while {done.flying:,} actions to them are in flight or unknown. " if done.flying else ""
+    stops += "".join(f"Refused while a legal hold stands: {hold.reference}, on {hold}. " for hold in done.held)
     would = f"{done.total:,} rows would be cleared, {done.stopped:,} actions stopped."
     return f"{would} {stops}Nothing was changed: give --yes."
