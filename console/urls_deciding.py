@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import audit, audit_export, incidents, pause, pauses, unsubscribe
+from console.views import audit, audit_export, incidents, pause, pauses, retention, unsubscribe
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("pauses", pauses.board, name="pauses"),
@@ -19,6 +19,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("incidents/<int:pk>/resolve", incidents.resolve, name="incident-resolve"),
     path("audit", audit.audit, name="audit"),
     path("audit/export", audit_export.choose, name="audit-choose"),
+    path("audit/retention", retention.retention, name="retention"),
+    path("audit/retention/holds", retention.hold, name="legal-hold"),
+    path("audit/retention/holds/<int:pk>/release", retention.let_go, name="legal-hold-release"),
     path("audit/export.<str:form>", audit_export.export, name="audit-export"),
     path("audit/verifier", audit_export.verifier, name="audit-verifier"),
     path("audit/verify", audit.check, name="audit-verify"),

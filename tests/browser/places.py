@@ -70,6 +70,7 @@ def examples() -> dict[str, Callable[[], dict[str, Any]]]:
         "pauses": lambda: {"pk": pauses.Pause.objects.filter(lifted_at=None).earliest("pk").pk},
         "proposals": lambda: {"pk": PolicyProposal.objects.latest("pk").pk},
         "incidents": lambda: {"pk": Incident.objects.earliest("pk").pk},
+        "audit/retention": lambda: {"pk": 1},
         "audit": lambda: {"pk": Entry.objects.latest("pk").pk, "form": "csv"},
         "signals": lambda: {"pk": Run.objects.latest("pk").signal_id},
         "accounts": lambda: {"key": Run.objects.latest("pk").account},

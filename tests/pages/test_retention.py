@@ -1,0 +1,65 @@
+"""Retention and legal holds: everybody reads the page, admins change what it says, each change with its entry."""
+
+import pytest
+
+from audit.age import Rule, ruled
+from audit.holds import standing
+from audit.models import Entry
+
+pytestmark = pytest.mark.django_db
+PLACE = "/audit/retention"
+
+
+@pytest.fixture
+def root(person):
+    return person("Root", role="admin")
+
+
+def test_only_admins_change_it(client, bob):
+    client.force_login(bob)
+    text = client.get(PLACE).content.decode()
+    assert "No rule is set" in text
+    assert "Set rules" not in text
+    for place in (PLACE, f"{PLACE}/holds", f"{PLACE}/holds/1/release"):
+        assert client.post(place, {"reason": "x"}).status_code == 403
+    assert ruled().version == 0
+
+
+def test_rules_are_set_with_a_reason_and_not_over_somebody_elses(client, root):
+    client.force_login(root)
+    form = {
+        "seen": "0",
+        "verbs": ["signal.", "", ""],
+        "months": ["6", "24", ""],
+        "then": ["drop", "archive", "archive"],
+    }
+    assert client.post(PLACE, form).status_code == 422
+    assert client.post(PLACE, {**form, "reason": "Agreed", "months": ["x", "", ""]}).status_code == 422
+    assert client.post(PLACE, {**form, "reason": "Agreed"}).status_code == 303
+    assert set(ruled().rules) == {Rule("signal.", 6, archive=False), Rule("", 24)}
+    answer = client.post(PLACE, {**form, "reason": "Again"})
+    assert answer.status_code == 422
+    assert "version 1 meanwhile" in answer.content.decode()
+    text = client.get(PLACE).content.decode()
+    assert "Not carried out yet" in text
+    assert 'value="signal."' in text
+    assert Entry.objects.get(verb="record.ruled").actor == root.actor
+
+
+def test_a_hold_is_set_and_released_with_reasons(client, root):
+    client.force_login(root)
+    place = f"{PLACE}/holds"
+    assert client.post(place, {"kind": "account", "key": "acme.com"}).status_code == 422
+    assert client.post(place, {"kind": "period", "reason": "12/26"}).status_code == 422
+    answer = client.post(place, {"kind": "account", "key": "acme.com", "since": "2026-05-01", "reason": "Case 12/26"})
+    assert answer.status_code == 303
+    (hold,) = standing()
+    text = client.get(PLACE).content.decode()
+    assert "account acme.com from 2026-05-01" in text
+    assert "Case 12/26" in text
+    assert client.post(f"{place}/{hold.id}/release").status_code == 422
+    assert client.post(f"{place}/{hold.id}/release", {"reason": "Settled"}).status_code == 303
+    assert client.post(f"{place}/{hold.id}/release", {"reason": "Settled"}).status_code == 409
+    assert standing() == []
+    verbs = Entry.objects.filter(subject=hold.reference).order_by("id").values_list("verb", "actor")
+    assert list(verbs) == [("record.held", root.actor), ("record.released", root.actor)]
