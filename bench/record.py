@@ -83,7 +83,7 @@ def _compare(options: argparse.Namespace, given: dict[str, str]) -> None:
 
 def _make(name: str, size: int, given: dict[str, str]) -> None:
     with psycopg.connect(given["DATABASE_URL"], autocommit=True) as server:
-        if server.execute("select from pg_database where datname = %s", [name]).fetchone():
+        if server.execute("select from pg_database where datname = %s", [name]).fetchone() is not None:
             return
         server.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
     print(f"Making a record of {size:,} entries", flush=True)
@@ -139,7 +139,7 @@ def _ask_here(options: argparse.Namespace) -> None:
     from approvals.models import Person
     from audit.search import look
 
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(Person.objects.filter(role="admin").earliest("pk"))
     times: dict[str, list[float]] = {}
     for name, params, filters in _questions(random.Random(options.round), options.reads):
@@ -182,7 +182,7 @@ def _export_here(options: argparse.Namespace) -> None:
 
     from approvals.models import Person
 
-    client, me, found = Client(), psutil.Process(), {}
+    client, me, found = Client(SERVER_NAME="localhost"), psutil.Process(), {}
     client.force_login(Person.objects.filter(role="admin").earliest("pk"))
     for kind in ("csv", "ndjson", "html"):
         stream: Any = client.get(f"/audit/export.{kind}", {"since": "2020-01-01"}).streaming_content
