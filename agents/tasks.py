@@ -170,6 +170,12 @@ def index() -> None:
         pass
 
 
+@shared_task(name="agents.tasks.verify")
+def verify() -> None:
+    """Verify what of the record is new, and a share of the old."""
+    watchdog.verify_record()
+
+
 def _client() -> redis.Redis:
     global _redis
     if _redis is None:

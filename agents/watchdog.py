@@ -19,10 +19,11 @@ from agents.plants import plant_due
 from agents.redecide import redecide_left
 from agents.registry import snapshot
 from agents.rules.metrics import is_failing
-from audit import indexing
-from audit.entries import Line, append
+from audit import indexing, outlets, watch
+from audit.entries import Line, append, record
 from audit.ids import floor_id
 from audit.partitions import ensure_partitions
+from audit.seal import direct_connection
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,25 @@ def index_record() -> int:
     """Make what was sealed since findable by its words, a bounded piece of it; how many blocks."""
     with transaction.atomic(), connection.cursor() as cursor:
         return indexing.index(cursor)
+
+
+def verify_record() -> None:
+    """What was sealed since the last time, and a share of the old; a break is an incident, as is an outlet for
+    checkpoints that has failed for long. That a whole round ended is an entry, and how."""
+    with direct_connection() as conn:
+        seen = watch.look(conn)
+        stuck = outlets.failing(conn.cursor(), longer_than=outlets.LATE)
+    if seen.found:
+        paging.open_incident("record", f"The record does not verify: {seen.first}", actor=ACTOR)
+    if stuck:
+        worst = max(stuck, key=lambda one: one.seconds)
+        cause = f"Checkpoints have not got to {worst.target} for {worst.seconds / 60:.0f} minutes: {worst.error}"
+        paging.open_incident("outlet", cause, actor=ACTOR)
+    if seen.ended_round:
+        result = f"BROKEN, {seen.found} found" if seen.found else "it holds"
+        detail = {"sealed": seen.walked, "found": seen.found, "first": seen.first, "result": result}
+        with transaction.atomic():
+            record(Line("record.verified", "record:all", ACTOR, detail=detail))
 
 
 def _months_ahead() -> None:

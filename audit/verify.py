@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -17,14 +18,17 @@ from uuid import UUID
 import orjson
 from psycopg.types.string import ByteaBinaryLoader
 
-from audit import checkpoints
+from audit import checkpoints, restore, rotation
+from audit.aged import Aged
 from audit.checkpoints import Checkpoint, CheckpointError
 from audit.entries import iso
 from audit.ids import id_time
 from audit.keys import Verifier
 from audit.merkle import Frontier
+from audit.standalone import Refused
+from audit.swift import Chunk, intact
 
-CHUNK = 10_000
+CHUNK = 2_500
 KEPT = 2_000
 """How many problems a report names; all are counted."""
 
@@ -44,8 +48,10 @@ where p.entry > %s order by p.entry limit %s
 """
 _COUNTS = """
 select (select count(*) from audit_entry), (select count(*) from audit_leaf),
-    (select count(*) from audit_pending p where exists (select from audit_entry e where e.id = p.entry)),
-    (select coalesce(max(seq) + 1, 0) from audit_leaf), (select coalesce(max(size), 0) from audit_checkpoint)
+    (select count(*) from audit_pending p where exists (select from audit_entry e where e.id = p.entry))
+"""
+_ENDS = """
+select (select coalesce(max(seq) + 1, 0) from audit_leaf), (select coalesce(max(size), 0) from audit_checkpoint)
 """
 _STRANGERS = """
 select id from audit_entry e where not exists (select from audit_leaf where entry = e.id)
@@ -78,6 +84,12 @@ class Report:
     checkpoints: int = 0
     outside: int = 0
     keys: list[str] = field(default_factory=list)
+    dropped: int = 0
+    """Entries that a rule took, as the record says; their seals are kept."""
+    aged: list[str] = field(default_factory=list)
+    """A line for each stretch that went by rule."""
+    notes: list[str] = field(default_factory=list)
+    """What is no break and ought to be known: restores from backups, keys that nothing in the record brought in."""
     found: int = 0
     problems: list[Problem] = field(default_factory=list)
 
@@ -99,47 +111,79 @@ def verify(
     verifiers: list[Verifier] | None = None,
     outside: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
+    start: int = 0,
+    stop: int | None = None,
+    whole: bool = True,
 ) -> Report:
-    """Check the whole record on `conn`, a psycopg 3 connection in autocommit; a sealer may go on meanwhile.
+    """Check the record on `conn`, a psycopg 3 connection in autocommit; a sealer may go on meanwhile. Reads only.
 
-    Trusts the keys in `verifiers`, else those in `audit_key`; `outside` is the file of checkpoints, by default the
-    one the sealer writes. `progress` hears (numbers walked, of how many). Reads only.
+    Trusts the keys in `verifiers` and those that sealed changes brought in after them, else those in `audit_key`;
+    `outside` is the file of checkpoints, by default the one the sealer writes. `progress` hears (numbers walked, of
+    how many). A part of the record goes from the checkpoint of size `start` to that of size `stop`; what is not sealed
+    yet is looked at when it goes to the end, and for entries without a seal only if the record is asked for `whole`.
     """
     report = Report()
-    rows = conn.execute("select vkey from audit_key order by at").fetchall()
-    verifiers = [Verifier.parse(row[0]) for row in rows] if verifiers is None else verifiers
-    report.keys = [v.vkey for v in verifiers]
+    keys = [Verifier.parse(row[0]) for row in conn.execute("select vkey from audit_key order by at").fetchall()]
+    try:
+        if verifiers is not None:
+            keys = rotation.followed(conn, verifiers)
+        elif keys:
+            brought_in = rotation.followed(conn, keys[:1])
+            report.notes += [f"nothing sealed brought in the key {v.vkey}" for v in keys if v not in brought_in]
+    except Refused as error:
+        report.add(None, None, str(error))
+    report.keys = [v.vkey for v in keys]
     head = conn.execute("select coalesce(max(size), 0) from audit_checkpoint").fetchone()[0]
-    walk = _Walk(conn, report, verifiers, outside or checkpoints.outside_file())
-    for start in range(0, head, CHUNK):
-        walk.chunk(start, min(start + CHUNK, head))
-        progress(min(start + CHUNK, head), head)
-    report.sealed = head
-    walk.finish(head)
+    stop = head if stop is None else min(stop, head)
+    walk = _Walk(conn, report, keys, outside or checkpoints.outside_file(), start)
+    for at in range(start, stop, CHUNK):
+        walk.chunk(at, min(at + CHUNK, stop))
+        progress(min(at + CHUNK, stop) - start, stop - start)
+    report.sealed = stop - start
+    if stop == head:
+        walk.finish(whole=whole)
     return report
 
 
 class _Walk:
     """The state of one walk along the leaves."""
 
-    def __init__(self, conn: Any, report: Report, verifiers: list[Verifier], outside: Path) -> None:
+    def __init__(self, conn: Any, report: Report, verifiers: list[Verifier], outside: Path, start: int) -> None:
         self.conn, self.report, self.verifiers = conn, report, verifiers
         self.cursor = conn.cursor(binary=True)
         self.cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
         self.frontier: Frontier | None = Frontier()
         """The tree up to `at`; None between a break and the next checkpoint that can be trusted."""
-        self.at = 0
-        self.window = 0
+        self.start = self.at = start
+        self.window = start
         """Where the stretch that the next checkpoint seals begins."""
         self.missing = 0
         self.last_id = b""
+        self.aged = Aged(conn)
         self.outside = self._outside(outside)
         self.next_outside = next(self.outside, None)
+        while self.next_outside is not None and self.next_outside.size <= start and start:
+            self.next_outside = next(self.outside, None)
+        if start:
+            self._take_up(start)
+
+    def _take_up(self, start: int) -> None:
+        row = self.conn.execute(
+            "select size, root, note, frontier from audit_checkpoint where size = %s", [start]
+        ).fetchone()
+        signed = self._signed(row) if row else None
+        self.frontier = _edge(row, signed) if signed else None
+        if self.frontier is None:
+            self.report.add(start - 1, None, f"the checkpoint for {start:,} gives no edge to go on from")
 
     def chunk(self, start: int, stop: int) -> None:
         """Check the entries numbered from `start` up to `stop`, and the checkpoints among them."""
         self.marks = self._marks(start, stop)
         self.mark = next(self.marks)
+        quick = self._asked(lambda: intact(self.cursor, start, stop))
+        if quick is not None and self._in_order(quick, start):
+            self._along(quick, start, stop)
+            return
         for row in self._rows(_WALK, [start, stop]):
             seq, entry, leaf = row[0], row[1], row[2]
             self._reach(seq)
@@ -152,30 +196,68 @@ class _Walk:
             self.at = seq + 1
         self._reach(stop)
 
-    def finish(self, head: int) -> None:
-        """What lies beyond the last checkpoint: unsealed entries, strangers, checkpoints that know of more."""
+    def _in_order(self, quick: Chunk, start: int) -> bool:
+        """Whether ids ascend among those sealed together; a checkpoint may begin again from an older one."""
+        ids = quick.ids
+        if start > self.window and UUID(ids[0]).bytes <= self.last_id:
+            return False
+        return quick.ascending or all(
+            later > earlier or start + n in self.stored for n, (earlier, later) in enumerate(pairwise(ids), 1)
+        )
+
+    def _along(self, quick: Chunk, start: int, stop: int) -> None:
+        """Go on to `stop` through entries with which nothing is wrong."""
+        first, last = UUID(quick.ids[0]), UUID(quick.ids[-1])
+        self._pass(start)
+        while self.at < stop:
+            to = min(self.mark, stop)
+            if self.frontier is not None:
+                self.frontier.extend(quick.leaves[self.at - start : to - start])
+            self.at = to
+            self._pass(to)
+        self.last_id = last.bytes
+        self.report.since = self.report.since or id_time(first)
+        self.report.until = id_time(last)
+
+    def finish(self, *, whole: bool) -> None:
+        """What lies beyond the last checkpoint: unsealed entries, checkpoints that know of more, strangers."""
         last = b"\0" * 16
         while rows := self._rows(_PENDING, [UUID(bytes=last), CHUNK]):
             for row in rows:
                 self.report.unsealed += 1
                 self._entry(row, None)
             last = rows[-1][1]
-        entries, leaves, pending, end, size = self.conn.execute(_COUNTS).fetchone()
+        end, size = self.conn.execute(_ENDS).fetchone()
         if end > size:
             self.report.add(size, None, f"{end - size:,} leaves that no checkpoint signs")
-        if entries > leaves - self.missing + pending:
+        if whole and self._strangers():
             for (id,) in self.conn.execute(_STRANGERS, [KEPT]):
                 self.report.add(None, id, "was slipped in: it is neither sealed nor waiting to be")
+        self.report.dropped, self.report.aged = self.aged.dropped, self.aged.told()
+        for fault in self.aged.faults() if whole and not self.start else ():
+            self.report.add(fault.seq, None, fault.what)
         while self.next_outside is not None:
             self._newer(self.next_outside, size)
             self.next_outside = next(self.outside, None)
 
+    def _strangers(self) -> bool:
+        """Whether there may be more entries than leaves and pending rows account for."""
+        if self.start:
+            return True
+        entries, leaves, pending = self.conn.execute(_COUNTS).fetchone()
+        return bool(entries > leaves - self.missing + pending)
+
     def _rows(self, sql: str, params: list[Any]) -> list[Any]:
+        rows: list[Any] = self._asked(lambda: self.cursor.execute(sql, params).fetchall())
+        return rows
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        """What `ask` gives, with the plans that suit a walk whatever stale statistics make of it."""
         with self.conn.transaction():
             for costly in ("hashjoin", "mergejoin", "seqscan"):
                 self.conn.execute(f"set local enable_{costly} = off")
-            rows: list[Any] = self.cursor.execute(sql, params).fetchall()
-            return rows
+            self.conn.execute("set local max_parallel_workers_per_gather = 0")
+            return ask()
 
     def _marks(self, start: int, stop: int) -> Iterator[int]:
         """The sizes at which a root is known within (start, stop], ascending; then a number past every other."""
@@ -211,6 +293,8 @@ class _Walk:
         seq, entry, body = row[0], row[1], row[3]
         if body is None:
             self.missing += leaf is not None
+            if leaf is not None and self.aged.took(entry, leaf):
+                return
             self.report.add(seq, entry, "is gone; only its seal is left" if leaf else "is gone before it was sealed")
             return
         if leaf is not None and sha256(b"\0" + body).digest() != leaf:
@@ -262,6 +346,18 @@ class _Walk:
         return stated if stated.size == size else None
 
     def _outside(self, path: Path) -> Iterator[Checkpoint]:
+        """The checkpoints in the file that a restore did not make void, in its order."""
+        told = restore.restores(self.conn)
+        self.report.notes += map(str, told)
+        for one in restore.standing(self._read_outside(path), told):
+            if isinstance(one, Checkpoint):
+                yield one
+            elif path.exists():
+                self.report.add(
+                    one.seq, None, f"tells of a restore from {one.lost:,} entries that nothing outside knows"
+                )
+
+    def _read_outside(self, path: Path) -> Iterator[Checkpoint]:
         for n, note in enumerate(checkpoints.read_outside(path)):
             try:
                 yield checkpoints.verify(note, self.verifiers)
@@ -289,14 +385,14 @@ def _wrong_columns(row: Any, body: bytes) -> str:
         run = run and bytes.fromhex(run.replace("-", ""))
         texts = (doc["verb"], doc["subject"], doc["actor"], *[get(name, "") for name in _COLUMNS[3:]])
         said = doc["at"]
-    except (ValueError, KeyError, AttributeError, TypeError):
+        moment = iso(int.from_bytes(row[4][:6]))
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError):
         return "the whole row"
-    ms = int.from_bytes(row[4][:6])
     if (
         texts == row[7:]
         and id == row[4] == row[1]
         and run == row[6]
-        and said == iso(ms)
+        and said == moment
         and row[5] == id_time(_uuid(id))
     ):
         return ""

@@ -63,12 +63,12 @@ def _round(number: int, options: argparse.Namespace, urls: Any, engine_pids: Any
     print(f"Round {number + 1} of {options.rounds}", flush=True)
     steady = {"signals": options.rate * options.seconds, "rate": options.rate}
     with stack.naive(engine_pids, urls, far) as system:
-        measured = partial(_measure, system, far, options, number=number)
+        measured = partial(measured_load, system, far, options, number=number)
         measured(signals=WARM_UP)
         plain = measured(signals=options.naive)
         plain_open = measured(**steady)
     with stack.signalbox(engine_pids, urls, far, workers=options.workers) as system:
-        measured = partial(_measure, system, far, options, number=number)
+        measured = partial(measured_load, system, far, options, number=number)
         idle = measure.memory_mb(system.groups)
         measured(signals=WARM_UP)
         ours = measured(signals=options.signals)
@@ -87,9 +87,10 @@ def _round(number: int, options: argparse.Namespace, urls: Any, engine_pids: Any
     }
 
 
-def _measure(
+def measured_load(
     system: Running, far: str, options: argparse.Namespace, *, signals: int, number: int, batch: int = 1, rate: int = 0
 ) -> dict[str, Any]:
+    """One load on `system`, by the load generator's own process: its figures, and the processor time of each stage."""
     order = {
         "url": system.url,
         "receiver": far,

@@ -41,8 +41,11 @@ def receiver() -> Iterator[str]:
 
 
 @contextmanager
-def signalbox(engines: dict[str, list[int]], urls: dict[str, str], far: str, *, workers: int) -> Iterator[Running]:
-    """Web, `workers` loop processes, sealer, beat and keeper, as `manage.py up` runs them."""
+def signalbox(
+    engines: dict[str, list[int]], urls: dict[str, str], far: str, *, workers: int, sealing: bool = True
+) -> Iterator[Running]:
+    """Web, `workers` loop processes, sealer, beat and keeper, as `manage.py up` runs them; without the sealer only to
+    learn what it costs."""
     with ExitStack() as stack:
         name = f"bench_signalbox_{time.monotonic_ns()}"
         url = stack.enter_context(database(urls["DATABASE_URL"], name, template="template0"))
@@ -58,12 +61,12 @@ def signalbox(engines: dict[str, list[int]], urls: dict[str, str], far: str, *, 
         stack.callback(loop.kill)
         keeper = space.worker(queues="sweep,paging", concurrency=1)
         stack.callback(keeper.kill)
-        sealer = _start(stack, env, "sealer", "manage.py", "seal")
+        sealer = [_start(stack, env, "sealer", "manage.py", "seal").pid] if sealing else []
         beat = _start(stack, env, "beat", "-m", "celery", "-A", "console", "beat", "-l", "WARNING", "--pidfile=")
         groups = {
             "web": [web.pid],
             "worker": [loop.pid],
-            "sealer": [sealer.pid],
+            "sealer": sealer,
             "keeper": [keeper.pid, beat.pid],
             **engines,
         }

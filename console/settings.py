@@ -243,6 +243,7 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.page": {"queue": "paging"},
     "agents.tasks.tell": {"queue": "telling"},
     "agents.tasks.index": {"queue": "telling"},
+    "agents.tasks.verify": {"queue": "telling"},
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SERIALIZER = "json"
@@ -259,6 +260,7 @@ CELERY_BEAT_SCHEDULE = {
     "tell": {"task": "agents.tasks.tell", "schedule": 15.0, "options": {"expires": 30}},
     "publish": {"task": "agents.tasks.publish", "schedule": 10.0, "options": {"expires": 20}},
     "index": {"task": "agents.tasks.index", "schedule": 10.0, "options": {"expires": 9}},
+    "verify": {"task": "agents.tasks.verify", "schedule": 300.0, "options": {"expires": 290}},
     "housekeep": {"task": "agents.tasks.housekeep", "schedule": crontab(minute=7)},
 }
 CHECKPOINTS_FILE = ENV.checkpoints

@@ -13,6 +13,7 @@ class Incident(models.Model):
         FAILURE_RATE = "failure_rate", "Fails more often than accepted"
         STALLED = "stalled", "Work is not moving"
         RECORD = "record", "The record does not verify"
+        OUTLET = "outlet", "Checkpoints do not get out"
 
     class State(models.TextChoices):
         TRIGGERED = "triggered", "Triggered"

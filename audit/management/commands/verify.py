@@ -46,6 +46,7 @@ def summary(report: Report) -> str:
         f"{report.sealed:,} sealed entries{since}, {report.unsealed:,} not sealed yet",
         f"{report.checkpoints:,} checkpoints, {report.outside:,} copies outside the database",
         *(f"key {key}" for key in report.keys),
+        *(f"note: {note}" for note in report.notes),
         "The record holds." if report.ok else f"BROKEN: {report.found:,} found, the first of them:",
     ]
     return "\n".join(lines)
