@@ -91,7 +91,7 @@ class FarSide:
                 await self._behave(visit)
                 if writer.is_closing():
                     return
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self._serving.discard(asyncio.current_task())
