@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agents.tasks import SWEPT, SWEPT_SECONDS
-from audit import seal
+from audit import outlets, seal
 
 BEAT_OF_WORKER = "signalbox:worker:"
 """Prefix of the Redis keys that living workers renew; see `console.celery`."""
@@ -101,9 +101,10 @@ def _sweeper() -> str:
 def _sealer() -> str:
     with connection.cursor() as cursor:
         sealer = seal.health(cursor)
+        stuck = len(outlets.failing(cursor, longer_than=outlets.LATE))
     if not sealer.alive or sealer.behind > SEALER_LATE:
         raise NotReady(f"{'late' if sealer.alive else 'not running'}, {sealer.behind:.1f} s behind")
-    return f"{sealer.behind:.1f} s behind"
+    return f"{sealer.behind:.1f} s behind" + (f", {stuck} outlets take no checkpoints" if stuck else "")
 
 
 QUESTIONS: dict[str, Callable[[], str]] = {

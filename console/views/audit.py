@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from agents import access, paging
+from audit import outlets, watch
 from audit.entries import Line, record
 from audit.ids import id_time
 from audit.inclusion import seal_of
@@ -86,7 +87,7 @@ def _around(request: HttpRequest, form: FilterForm, filters: Filters | None) -> 
     """What stands around the entries; where that takes too long, without counts."""
     try:
         with _patience():
-            return {**facets(request, form, filters), "verified": _last_verified(request)}
+            return {**facets(request, form, filters), "verified": _last_verified(request), **_by_itself()}
     except DatabaseError:
         return facets(request, form, None)
 
@@ -108,6 +109,12 @@ def _page(request: HttpRequest, filters: Filters) -> Page:
             further=str(further) if further else "",
             reached=id_time(further) if further else None,
         )
+
+
+def _by_itself() -> dict[str, Any]:
+    """How the scheduled verifying stands, and which copies of checkpoints don't get out."""
+    with connection.cursor() as cursor:
+        return {"watched": watch.state(cursor), "stuck": outlets.failing(cursor, longer_than=outlets.LATE)}
 
 
 def _last_verified(request: HttpRequest) -> Told | None:
