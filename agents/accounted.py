@@ -153,11 +153,11 @@ def _handovers(
 ) -> tuple[dict[str, list[Handover]], dict[str, Person]]:
     slugs = {f"agent:{run.agent.slug}" for run in runs}
     changes = [
-        row
+        (row, *owner)
         for row in about(slugs, verbs=("agent.changed",), since=min(run.decided_at for run in runs))
-        if isinstance(row.detail.get("owner"), list)
+        if isinstance(owner := row.detail.get("changed", {}).get("owner"), list)
     ]
-    named = {name for row in changes for name in row.detail["owner"]}
+    named = {name for _, before, after in changes for name in (before, after)}
     named |= {action.permitted_by for action in actions}
     named |= {row.actor for rows in entries.values() for row in rows}
     named |= {row.detail.get(key) for rows in entries.values() for row in rows for key in ("to", "behalf")}
@@ -166,7 +166,6 @@ def _handovers(
     }
     people = {f"person:{one.pk}": one for one in Person.objects.filter(pk__in=keys)} if keys else {}
     found: dict[str, list[Handover]] = defaultdict(list)
-    for row in changes:
-        before, after = row.detail["owner"]
+    for row, before, after in changes:
         found[row.agent].append(Handover(row.at, people.get(before), people.get(after)))
     return dict(found), people
