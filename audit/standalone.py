@@ -291,8 +291,8 @@ class Check:
         """The first line: what is claimed, and whether a trusted key signed the checkpoint."""
         if doc.get("signalbox") != "export" or doc.get("v") != 1:
             raise Refused("this is no Signalbox export that this program knows (line 1)")
-        vkeys, rotations = doc.get("vkeys"), doc.get("rotations", [])
-        self.filter, self.made = doc.get("filter"), doc.get("made")
+        vkeys, rotations = doc.get("vkeys", []), doc.get("rotations", [])
+        self.filter, self.made = doc.get("filter", {}), doc.get("made", {})
         if not (_is_list(vkeys, str) and _is_list(rotations, dict) and _is_list([self.filter, self.made], dict)):
             raise Refused("line 1 can't be read, so it was changed")
         self.note = note = Note(doc.get("checkpoint"))

@@ -154,7 +154,7 @@ def grow(conn: Any, frontier: Frontier, hashes: Sequence[bytes]) -> None:
 
 
 def backfill(conn: Any, size: int) -> int:
-    """Write what tiles the first `size` leaves lack, each few in a transaction of their own; how many leaves they hold.
+    """Write what tiles the first `size` leaves lack, a few in a transaction of their own; how many leaves they hold.
 
     For records that are older than tiles, or made without a sealer. `conn` is in autocommit.
     """
@@ -169,7 +169,7 @@ def backfill(conn: Any, size: int) -> int:
                 tile = leaves[(index - start) * WIDTH :][:WIDTH]
                 conn.execute(_INSERT, [0, index, b"".join(tile), top(tile)])
                 _above(conn, HEIGHT, index)
-    return max(0, size // WIDTH - first) * WIDTH
+    return max(0, size // WIDTH - int(first)) * WIDTH
 
 
 def cut(hashes: bytes) -> list[bytes]:
