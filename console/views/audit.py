@@ -114,7 +114,8 @@ def _page(request: HttpRequest, filters: Filters) -> Page:
 def _by_itself() -> dict[str, Any]:
     """How the scheduled verifying stands, and which copies of checkpoints don't get out."""
     with connection.cursor() as cursor:
-        return {"watched": watch.state(cursor), "stuck": outlets.failing(cursor, longer_than=outlets.LATE)}
+        stuck = outlets.failing(cursor, longer_than=outlets.LATE) if outlets.configured() else []
+        return {"watched": watch.state(cursor), "stuck": stuck}
 
 
 def _last_verified(request: HttpRequest) -> Told | None:
