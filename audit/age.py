@@ -25,8 +25,9 @@ __all__ = [
 ]  # fmt: skip
 
 DROP, ARCHIVE = "drop", "archive"
-NEVER = "record."
-"""Entries about the record itself, such as those that tell what was dropped, are never dropped."""
+NEVER = ("record.", "agent.")
+"""Entries about the record itself, such as those that tell what was dropped, and about agents, which tell who was
+accountable for one when, are never dropped."""
 COOLING = timedelta(days=1)
 """A rule takes hold so long after it was set: whoever sees its entry has a day to say no."""
 MOST_MONTHS = 1_200
@@ -81,7 +82,7 @@ class Ruled:
 
     def longer(self, rule: Rule) -> list[str]:
         """The verbs that `rule` fits but leaves to a longer one, and those that never go."""
-        return [one.verbs for one in self.rules if one != rule and one.verbs.startswith(rule.verbs)] + [NEVER]
+        return [one.verbs for one in self.rules if one != rule and one.verbs.startswith(rule.verbs)] + list(NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +241,7 @@ def _check(rule: Rule) -> None:
     if rule.verbs and not all(part.isascii() and (part.isalnum() or part in "._-") for part in rule.verbs):
         raise RuleError(f"{rule.verbs!r} is not the beginning of a verb, such as “signal.”.")
     if rule.verbs.startswith(NEVER):
-        raise RuleError("What is said about the record itself is never dropped.")
+        raise RuleError("What is said of the record itself, of agents and of who owns them, is never dropped.")
 
 
 def _stretches(conn: Any, rest: str, params: list[Any]) -> list[Stretch]:

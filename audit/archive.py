@@ -24,21 +24,28 @@ import orjson
 from psycopg import errors
 
 from audit import standalone
-from audit.age import NEVER, Rule, Ruled, bounds, ruled
+from audit.age import Rule, Ruled, bounds, ruled, stretches
 from audit.entries import Line, append
 from audit.export import proved
 from audit.holds import Hold, standing
+from audit.indexing import BLOCK, forget
 from audit.merkle import EMPTY_ROOT, Frontier
 from audit.partitions import guard_sql, plain
 
 LOCK_TIMEOUT = "2s"
 """How long writers may be made to wait for a month to be taken out, at most; then it is tried again later."""
 
+TIDIED = 50
+"""Blocks of the index of terms that one transaction tidies."""
+
 _PARTS = """
 select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
 where i.inhparent = 'public.audit_entry'::regclass order by 1
 """
 _MONTH = re.compile(r"audit_entry_y(\d{4})m(\d{2})\Z")
+_LEFT = """
+select distinct l.seq / %s from audit_leaf l join audit_entry e on e.id = l.entry where l.seq >= %s and l.seq < %s
+"""
 _TOLD = "select missing, root from audit_aged where month = %s order by id desc limit 1"
 _MISSING = "select count(*) from audit_aged where month = %s"
 
@@ -143,7 +150,27 @@ def carry_out(
         entry = _drop(conn, one, file, digest, actor, runs or {})
     except (errors.LockNotAvailable, errors.DeadlockDetected) as busy:
         raise ArchiveError("Others work on the record just now: the same again goes on from here.") from busy
+    tidy(conn)
     return Done(one, entry, file, digest)
+
+
+def tidy(conn: Any) -> None:
+    """Take what went last out of the index of terms as well, and index anew what is left beside it.
+
+    Apart from the dropping, so that nobody waits for it; before each carrying out too, lest one was killed before it.
+    """
+    last = next(iter(stretches(conn)), None)
+    if last is None:
+        return
+    for first in range(last.from_seq // BLOCK, last.to_seq // BLOCK + 1, TIDIED):
+        end = min(first + TIDIED, last.to_seq // BLOCK + 1)
+        with conn.transaction(), conn.cursor() as cursor:
+            cursor.execute(_LEFT, [BLOCK, first * BLOCK, end * BLOCK])
+            mixed = [row[0] for row in cursor.fetchall()]
+            if not mixed:
+                forget(cursor, first * BLOCK, end * BLOCK)
+            for block in range(first, end) if mixed else ():
+                forget(cursor, block * BLOCK, block * BLOCK + 1)
 
 
 def _count(conn: Any, part: str, month: date, rule: Rule, which: _Which) -> Due:
@@ -314,6 +341,3 @@ def _remake(conn: Any, part: str, low: UUID, high: UUID, sql: str, params: list[
     conn.execute(f"alter table audit_entry attach partition {part} for values from ('{low}') to ('{high}')")
     conn.execute(f"alter table {part} drop constraint {fresh}_bound")
     conn.execute(guard_sql(part))
-
-
-__all__ = ["NEVER", "ArchiveError", "Done", "Due", "carry_out", "due", "months"]

@@ -10,12 +10,12 @@ from uuid import UUID
 from django.contrib import messages
 from django.db import DatabaseError, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from agents import access, paging
 from audit import outlets, watch
+from audit.age import Stretch, beyond, gone
 from audit.entries import Line, record
 from audit.ids import id_time
 from audit.inclusion import seal_of
@@ -67,12 +67,22 @@ def audit(request: HttpRequest) -> HttpResponse:
     else:
         status, trouble = 422, "A filter in the address can't be read, so nothing is shown."
     context: dict[str, Any] = {"form": form, "rows": rows, "trouble": trouble}
+    if filters is not None and not (trouble or rows.older or rows.seen):
+        context["gone"] = _gone(request, filters)
     if filters is not None:
         context |= {"since": _typed(filters.since), "until": _typed(filters.until)}
     if not getattr(request, "htmx", False):
         context |= {"chips": chips(form, request.GET), "story": story(request.GET)}
+        context["whole"] = access.reach(request.user, access.SEE).everywhere
         context |= facets(request, form, None) if trouble else _around(request, form, filters)
     return page.render(request, "audit/audit.html", context, fragment=("rows", "news"), status=status)
+
+
+def _gone(request: HttpRequest, filters: Filters) -> list[Stretch]:
+    """What of the time asked about went by rule, the newest first, for those who see all of the record."""
+    if not access.reach(request.user, access.SEE).everywhere:
+        return []
+    return beyond(filters.since, filters.until, verb=filters.verb)[::-1]
 
 
 @contextmanager
@@ -127,10 +137,13 @@ def _last_verified(request: HttpRequest) -> Told | None:
 def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One entry: its sentence, what changed, its bytes as they were sealed, and its place under the seal."""
     access.require(request.user, access.SEE)
-    sealed = get_object_or_404(access.visible(request.user, Entry.objects.all()), pk=pk)
-    row = find(pk)
-    if row is None:
-        raise Http404
+    sealed = access.visible(request.user, Entry.objects.filter(pk=pk)).first()
+    row = find(pk) if sealed else None
+    if sealed is None or row is None:
+        stretch = gone(pk) if access.reach(request.user, access.SEE).everywhere else None
+        if stretch is None:
+            raise Http404
+        return page.trouble(request, status=410, title="It is no longer here.", text=f"It was {stretch.why}.")
     body = bytes(sealed.body).decode(errors="replace")
     before, after = changes(row)
     context = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
@@ -48,6 +49,8 @@ class HoldForm(forms.Form):
 def retention(request: HttpRequest) -> HttpResponse:
     """`/audit/retention`; a POST puts the rules typed there in force."""
     access.require(request.user, access.SEE)
+    if not access.reach(request.user, access.SEE).everywhere:
+        raise PermissionDenied("This speaks of all of the record: it is for those who see all of it.")
     if request.method != "POST":
         return _page(request)
     person = signed_in(request)

@@ -23,6 +23,7 @@ from audit.entries import Line, append
 from audit.export import proved
 from audit.holds import HoldError, held, release, set_hold
 from audit.ids import floor_id
+from audit.indexing import index
 from audit.keys import signer
 from audit.partitions import make_partitions
 from audit.timeline import Filters, timeline
@@ -175,22 +176,46 @@ def test_only_what_the_longest_rule_names_goes(record, folder):
     record.write(4, verb="signal.dead")
     record.write(6, verb="action.delivered")
     record.write(2, verb="record.verified")
+    record.write(1, verb="agent.changed")
     record.seal()
     record.rule(Rule("signal.", 6, archive=False), Rule("signal.dead", 120))
     (done,) = record.go(folder)
     assert (done.file, folder.exists()) == ("", False)
-    assert record.count() == 12
+    assert record.count() == 13
     left = record.conn.execute("select distinct verb from audit_entry where id < %s order by 1", [_high(OLD)])
-    assert [verb for (verb,) in left.fetchall()] == ["action.delivered", "record.verified", "signal.dead"]
+    assert [verb for (verb,) in left.fetchall()] == [
+        "action.delivered",
+        "agent.changed",
+        "record.verified",
+        "signal.dead",
+    ]
     assert record.verify().ok
     record.rule(ALL, Rule("signal.dead", 120))
     (again,) = record.go(folder)
     assert again.file.endswith("-2.ndjson.gz")
-    assert record.count() == 6, "the record's own words and what has a longer rule stay"
+    assert record.count() == 7, "the record's own words, who was accountable, and what has a longer rule stay"
     report = record.verify()
     assert (report.ok, report.dropped) == (True, 16)
     with pytest.raises(psycopg.errors.RestrictViolation):
         record.conn.execute("delete from audit_entry where id < %s", [_high(OLD)])
+
+
+def test_its_words_are_no_longer_found_and_those_of_what_stays_are(record, folder):
+    for _ in range(3):
+        record.write(500, verb="signal.received", detail={"say": "forgettable"})
+        record.write(500, verb="action.delivered", detail={"say": "lasting"})
+    record.seal()
+
+    def indexed(term):
+        found = record.conn.execute("select count(*) from audit_term where term like %s", [f"%{term}%"])
+        return found.fetchone()[0]
+
+    with record.conn.transaction():
+        index(record.conn.cursor())
+    assert indexed("forgettable") == indexed("lasting") == 2
+    record.rule(Rule("signal.", 6, archive=False))
+    record.go(folder)
+    assert (indexed("forgettable"), indexed("lasting")) == (0, 2)
 
 
 def test_one_more_that_goes_with_them_is_found(record, folder):
@@ -270,7 +295,7 @@ def test_rules_are_versions_that_an_entry_tells_of(record):
     newest, first = timeline(Filters(verb="record.ruled"))
     assert (newest.subject, newest.detail["before"]) == ("retention:2", [str(rule) for rule in made.rules])
     assert first.detail["rules"][0] == {"verbs": "", "months": 12, "then": "archive"}
-    for wrong in (Rule("", 0), Rule("record.", 5), Rule("sig nal", 5)):
+    for wrong in (Rule("", 0), Rule("record.", 5), Rule("agent.changed", 5), Rule("sig nal", 5)):
         with pytest.raises(RuleError):
             set_rules([wrong], actor="cli", reason="x")
     with pytest.raises(RuleError, match="Two rules"):

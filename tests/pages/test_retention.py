@@ -1,9 +1,14 @@
 """Retention and legal holds: everybody reads the page, admins change what it says, each change with its entry."""
 
-import pytest
+from datetime import UTC, date, datetime
+from uuid import UUID
 
-from audit.age import Rule, ruled
+import pytest
+from django.db import connection
+
+from audit.age import Rule, bounds, ruled
 from audit.holds import standing
+from audit.ids import floor_id, new_id
 from audit.models import Entry
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +68,23 @@ def test_a_hold_is_set_and_released_with_reasons(client, root):
     assert standing() == []
     verbs = Entry.objects.filter(subject=hold.reference).order_by("id").values_list("verb", "actor")
     assert list(verbs) == [("record.held", root.actor), ("record.released", root.actor)]
+
+
+def test_what_went_by_rule_is_said_where_it_is_missed(client, root):
+    month, gone = date(2025, 9, 1), floor_id(datetime(2025, 9, 3, tzinfo=UTC))
+    low, high = bounds(month)
+    with connection.cursor() as cursor:
+        cursor.execute("insert into audit_leaf values (0, %s, %s)", [gone, bytes(32)])
+        cursor.execute(
+            "insert into audit_aged (month, verbs, months, archived, low, high, from_seq, to_seq, dropped, missing,"
+            " root, file, sha256, entry) values (%s, '', 12, true, %s, %s, 0, 0, 1, 1, %s, 'a.gz', %s, %s)",
+            [month, low, high, bytes(32), "ab" * 32, new_id()],
+        )
+    client.force_login(root)
+    answer = client.get(f"/audit/{gone}")
+    assert answer.status_code == 410
+    assert "dropped by rule (all entries are written to a file and dropped after 12 months)" in answer.content.decode()
+    assert client.get(f"/audit/{UUID(int=gone.int + 1)}").status_code == 404
+    assert "1 entries of Sep 2025, in a.gz" in client.get("/audit").content.decode()
+    assert "went by rule" not in client.get("/audit?since=2026-01-01T00:00").content.decode()
+    assert "a.gz" in client.get(PLACE).content.decode()

@@ -43,7 +43,7 @@ DID = {
 
 
 def test_runs_taken_at_random_are_answered_for_by_their_page_alone(build, worker, tmp_path, rng, hostile):
-    size = hostile.of(1500)
+    size = hostile.of(4000)
     shop = build(*(address(f"sessions.csv#{line}") for line in range(2, size + 2, 10)))
     worker(queues="loop,sweep,paging", concurrency=2)
     shop.replay(sessions(tmp_path / "sessions.csv", rng, size=size), "--source", "shop", "--outcome", "Revenue=TRUE")
@@ -68,7 +68,7 @@ def _happen(shop, tmp_path, rng):
     mira, jon = (Person.objects.get(name=name) for name in ("Mira Holt", "Jon Reyes"))
     admin = Person.objects.create(email="admin@shop.example", name="Ada Moss", role="admin")
     waiting = list(Approval.objects.filter(state="waiting").order_by("id"))
-    assert len(waiting) > 8, "the file has sessions that are asked about"
+    assert len(waiting) >= 8, "the file has sessions that are asked about"
     for approval in waiting[:3]:
         questions.approve(approval.pk, person=admin, binding=bytes(approval.binding))
     for approval in waiting[3:6]:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agents.models import Run
 from audit.age import ruled
-from audit.archive import ArchiveError, Due, carry_out, due
+from audit.archive import ArchiveError, Due, carry_out, due, tidy
 from audit.holds import standing
 from audit.seal import direct_connection
 from console.management.owner import as_owner
@@ -36,6 +36,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder = (options["to"] or Path(settings.VAR) / "archive").absolute()
         with as_owner(), direct_connection() as conn:
+            if options["go"]:
+                tidy(conn)
             runs = _runs()
             waiting = due(conn, runs=runs)
             self._preface(waiting)
