@@ -19,7 +19,7 @@ from django.db import connection
 
 from audit.ids import floor_id
 from audit.indexing import BLOCK, bits
-from audit.terms import speaking_of, terms, texts, verbs, words_in
+from audit.terms import saying, speaking_of, terms, texts, verbs, words_in
 from audit.timeline import Filters, Row, timeline, where
 from audit.timeline import rows as read
 
@@ -43,6 +43,9 @@ select t.g, t.term, b.block, b.hits from unnest(%s::int[], %s::text[]) t (g, ter
 _AT = """
 select t.g, b.block, b.hits from unnest(%s::int[], %s::text[]) t (g, term) cross join unnest(%s::bigint[]) at (block)
 cross join lateral (select x.block, x.hits from audit_term x where x.term = t.term and x.block = at.block) b
+"""
+_HINT = r"""
+(strpos(lower(encode(body, 'escape')), %s) > 0 or encode(body, 'escape') ~ '\\[0-3][0-7]{2}' or verb = any(%s))
 """
 
 Group = frozenset[str]
@@ -134,6 +137,20 @@ def _said(filters: Filters) -> list[Group]:
     return found
 
 
+class _Piece(NamedTuple):
+    """Some entries that can match: a condition that holds for them alone, and their ids in the walk's order. `exact`:
+    the index vouches for their terms."""
+
+    clause: str
+    params: list[Any]
+    ids: list[UUID]
+    exact: bool
+
+
+def _listed(ids: list[UUID], *, exact: bool) -> _Piece:
+    return _Piece("id = any(%s)", [ids], ids, exact)
+
+
 @dataclass
 class _Walk:
     """One walk through the record, towards the older or the newer entries."""
@@ -151,30 +168,43 @@ class _Walk:
     def page(self, start: UUID | None, limit: int, until: float) -> Found:
         found: list[Row] = []
         with connection.cursor() as cursor:
-            for ids, exact in self._candidates(cursor, start, limit):
-                found += self._matching(ids, exact=exact)
+            for piece in self._pieces(cursor, start, limit):
+                found += self._matching(piece)
                 if len(found) >= limit:
                     break
-                if ids and time.monotonic() > until:
-                    return Found(self._newest_first(found), ids[-1])
+                if piece.ids and time.monotonic() > until:
+                    return Found(self._newest_first(found), piece.ids[-1])
         return Found(self._newest_first(found[:limit]))
 
     def _newest_first(self, found: list[Row]) -> list[Row]:
         return found if self.older else found[::-1]
 
-    def _matching(self, ids: list[UUID], *, exact: bool) -> list[Row]:
-        """Those of `ids` that match, in their order; `exact`: the index vouches for the terms."""
-        if not ids:
+    def _matching(self, piece: "_Piece") -> list[Row]:
+        """Those of the piece that match, in the walk's order."""
+        if not piece.ids:
             return []
         clauses, params = where(self.filters)
-        bounds = "id = any(%s) and id >= %s and id <= %s"
-        rows = read(" and ".join([bounds, *clauses]), [ids, min(ids), max(ids), *params], len(ids))
-        if self.said and not exact:
+        if not piece.exact:
+            hints, given = self._hints()
+            clauses, params = [*clauses, *hints], [*params, *given]
+        bounds = [piece.clause, "id >= %s and id <= %s"]
+        given = [*piece.params, min(piece.ids), max(piece.ids)]
+        rows = read(" and ".join([*bounds, *clauses]), [*given, *params], len(piece.ids))
+        if self.said and not piece.exact:
             rows = [row for row in rows if self._has_terms(row)]
         if self.phrases:
             rows = [row for row in rows if self._has_phrases(row)]
-        place = {id: n for n, id in enumerate(ids)}
-        return sorted(rows, key=lambda row: place[row.id])
+        return sorted(rows, key=lambda row: (row.seq is None, row.seq or 0, row.id), reverse=self.older)
+
+    def _hints(self) -> tuple[list[str], list[Any]]:
+        """Conditions that spare reading most of what cannot have the words: a word stands in the bytes as it is, or
+        these are not plain ASCII, or it comes from the verb's sentence."""
+        clauses, params = [], []
+        for word in sought(self.filters.text).words:
+            if word.isascii() and not self.filters.names.get(word):
+                clauses.append(_HINT)
+                params += [word, saying(word)]
+        return clauses, params
 
     def _has_terms(self, row: Row) -> bool:
         has = terms(row.verb, row.actor, row.subject, row.agent, row.region, row.segment, row.account, row.detail)
@@ -184,30 +214,40 @@ class _Walk:
         said = [f" {' '.join(words_in(text))} " for text in texts(row.subject, row.account, row.detail)]
         return all(any(f" {' '.join(phrase)} " in text for text in said) for phrase in self.phrases)
 
-    def _candidates(self, cursor: Any, start: UUID | None, limit: int) -> Iterator[tuple[list[UUID], bool]]:
-        """The ids that can match, in order, in pieces; a piece ends where a search may be taken up again."""
+    def _pieces(self, cursor: Any, start: UUID | None, limit: int) -> Iterator["_Piece"]:
+        """What can match, in order. An entry that is sealed meanwhile is in one piece all the same."""
         unsealed, bound = self._position(cursor, start)
+        waited: set[UUID] = set()
+        if self.older:
+            if unsealed:
+                for ids in self._pending(cursor, start):
+                    waited.update(ids)
+                    yield _listed(ids, exact=False)
+            edge, end = self._ends(cursor)
+            top = end if bound is None else min(end, bound)
+            for high in range(top, edge, -WINDOW):
+                yield self._window(cursor, max(edge, high - WINDOW), high, waited)
+            yield from self._indexed(cursor, 0, min(edge, top), limit)
+            return
+        edge, end = self._ends(cursor)
+        low = end if unsealed and start else 0 if bound is None else bound + 1
+        yield from self._indexed(cursor, low, edge, limit)
+        for first in range(max(edge, low), end, WINDOW):
+            yield self._window(cursor, first, min(end, first + WINDOW), waited)
+        for ids in self._pending(cursor, start if unsealed else None):
+            waited.update(ids)
+            yield _listed(ids, exact=False)
+        for first in range(end, self._ends(cursor)[1], WINDOW):
+            yield self._window(cursor, first, first + WINDOW, waited)
+
+    def _ends(self, cursor: Any) -> tuple[int, int]:
+        """The number from which entries are not indexed yet, and the one that the next sealed entry gets."""
         cursor.execute(
             "select coalesce((select max(block) + 1 from audit_block), 0),"
             " coalesce((select max(seq) + 1 from audit_leaf), 0)"
         )
         blocks, end = cursor.fetchone()
-        edge = blocks * BLOCK
-        if self.older:
-            if unsealed:
-                for ids in self._pending(cursor, start):
-                    yield ids, False
-            top = end if bound is None else min(end, bound)
-            for high in range(top, edge, -WINDOW):
-                yield self._window(cursor, max(edge, high - WINDOW), high), False
-            yield from self._indexed(cursor, 0, min(edge, top), limit)
-        else:
-            low = end if unsealed and start else 0 if bound is None else bound + 1
-            yield from self._indexed(cursor, low, edge, limit)
-            for start_at in range(max(edge, low), end, WINDOW):
-                yield self._window(cursor, start_at, min(end, start_at + WINDOW)), False
-            for ids in self._pending(cursor, start if unsealed else None):
-                yield ids, False
+        return blocks * BLOCK, end
 
     def _position(self, cursor: Any, start: UUID | None) -> tuple[bool, int | None]:
         """Whether `start` stands among the unsealed (or there is none), and its number; where there is no such entry,
@@ -239,31 +279,36 @@ class _Walk:
                 return
             start = ids[-1]
 
-    def _window(self, cursor: Any, low: int, high: int) -> list[UUID]:
+    def _window(self, cursor: Any, low: int, high: int, waited: set[UUID]) -> "_Piece":
         turn = "desc" if self.older else "asc"
         cursor.execute(
             f"select entry from audit_leaf where seq >= %s and seq < %s order by seq {turn}",  # noqa: S608
             [low, high],
         )
-        return [row[0] for row in cursor.fetchall()]
+        ids = [row[0] for row in cursor.fetchall()]
+        if waited.intersection(ids):
+            return _listed([id for id in ids if id not in waited], exact=False)
+        return _Piece(
+            "id in (select entry from audit_leaf where seq >= %s and seq < %s)", [low, high], ids, exact=False
+        )
 
-    def _indexed(self, cursor: Any, low: int, high: int, limit: int) -> Iterator[tuple[list[UUID], bool]]:
-        """Ids of indexed entries numbered from `low` up to `high` that have the terms."""
+    def _indexed(self, cursor: Any, low: int, high: int, limit: int) -> Iterator["_Piece"]:
+        """Indexed entries numbered from `low` up to `high` that have the terms."""
         first, last = self._bounds(cursor, low, high)
         piece: list[int] = []
         for block, hits in self._blocks(cursor, first, last):
             piece += [seq for seq in self._places(block, hits) if low <= seq < high]
             while len(piece) > limit:
-                yield self._ids(cursor, piece[: limit + 1]), True
+                yield _listed(self._ids(cursor, piece[: limit + 1]), exact=True)
                 piece = piece[limit + 1 :]
             if hits is None:
                 if piece:
-                    yield self._ids(cursor, piece), True
+                    yield _listed(self._ids(cursor, piece), exact=True)
                 piece = []
                 end = block * BLOCK if self.older else (block + 1) * BLOCK - 1
-                yield self._ids(cursor, [min(max(end, low), high - 1)]), False
+                yield _listed(self._ids(cursor, [min(max(end, low), high - 1)]), exact=False)
         if piece:
-            yield self._ids(cursor, piece), True
+            yield _listed(self._ids(cursor, piece), exact=True)
 
     def _ids(self, cursor: Any, seqs: list[int]) -> list[UUID]:
         cursor.execute("select seq, entry from audit_leaf where seq = any(%s)", [seqs])

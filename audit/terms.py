@@ -67,6 +67,11 @@ def verbs(verb: str) -> set[str]:
     return {f"verb={verb}", *(f"verb={one}" for one in words.VERBS if one.startswith(verb))}
 
 
+def saying(word: str) -> list[str]:
+    """The verbs in whose sentence the word stands."""
+    return [verb for verb in words.VERBS if word in _of_verb(verb)]
+
+
 def speaking_of(reference: str) -> set[str]:
     """The terms of entries that speak of `reference`, such as "pause:12" or "agent:inbound-intent"."""
     kind, _, key = reference.partition(":")
