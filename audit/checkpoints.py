@@ -19,8 +19,11 @@ _NOTE = re.compile(
     r"(?P<text>(?P<origin>[^\n]+)\n(?P<size>0|[1-9][0-9]{0,18})\n(?P<root>[A-Za-z0-9+/]{43}=)\n(?:[^\n]+\n)*)"
     r"\n(?P<signatures>(?:— [^\n]+\n)+)\n?"
 )
+_IN_FILE = re.compile(rb"\n(0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=\n(?:[^\n]+\n)*\n(?:\xe2\x80\x94 [^\n]+\n)+\n")
+"""A note in the file from the end of its first line on, its size as group 1."""
 _SIGNED = "— "
 _TORN = "— torn\n"
+_WINDOW = 1 << 14
 
 
 class CheckpointError(ValueError):
@@ -93,14 +96,18 @@ def write_outside(path: Path, note: str) -> None:
         os.fsync(file.fileno())
 
 
-def read_outside(path: Path) -> Iterator[str]:
+def read_outside(path: Path, *, after: int = 0) -> Iterator[str]:
     """The notes in the file at `path`, oldest first, read as they are asked for; none when there is no file.
+
+    With `after`, those that stand before the first of a larger size are left out as far as can be, without reading
+    them: for a file whose sizes ascend, as they do unless a restore from a backup lies between.
 
     What stands between notes and is none is yielded too, for the reader to refuse, save writes torn by a crash.
     """
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
+        file.seek(_offset(path, after) if after else 0)
         lines: list[str] = []
         for line in file:
             if line == "\n" and lines and lines[-1].startswith(_SIGNED):
@@ -124,6 +131,21 @@ def last_outside(path: Path) -> Checkpoint | None:
     for piece in reversed(list(_NOTE.finditer(tail))):
         return parse(piece[0].rstrip("\n") + "\n")
     return None
+
+
+def _offset(path: Path, after: int) -> int:
+    """Where in the file a note begins before which all sizes are at most `after`; found by halving."""
+    with path.open("rb") as file:
+        low, high, found = 0, file.seek(0, os.SEEK_END), 0
+        while high - low > _WINDOW:
+            middle = (low + high) // 2
+            file.seek(middle)
+            match = _IN_FILE.search(file.read(_WINDOW))
+            if match is None or int(match[1]) > after:
+                high = middle
+            else:
+                low, found = middle, middle + match.end()
+        return found
 
 
 def _match(note: str) -> re.Match[str]:

@@ -7,12 +7,10 @@ edge, if its root is the signed one, so that one break does not hide the next.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -25,13 +23,11 @@ from audit.entries import iso
 from audit.ids import id_time
 from audit.keys import Verifier
 from audit.merkle import Frontier
+from audit.report import KEPT, Report
 from audit.standalone import Refused
 from audit.swift import Chunk, intact
 
 CHUNK = 2_500
-KEPT = 2_000
-"""How many problems a report names; all are counted."""
-
 _COLUMNS = ("verb", "subject", "actor", "agent", "region", "segment", "account", "request")
 
 _WALK = """
@@ -57,52 +53,6 @@ _STRANGERS = """
 select id from audit_entry e where not exists (select from audit_leaf where entry = e.id)
 and not exists (select from audit_pending where entry = e.id) order by id limit %s
 """
-
-
-class Problem(NamedTuple):
-    """Something that is not as it was sealed: the entry's number and id, where one is to blame, and what is wrong."""
-
-    seq: int | None
-    entry: UUID | None
-    what: str
-
-    def __str__(self) -> str:
-        number = "" if self.seq is None else f"number {self.seq:,}"
-        entry = "" if self.entry is None else f"entry {self.entry}"
-        where = ", ".join(filter(None, (number, entry)))
-        return f"{where}: {self.what}" if where else self.what
-
-
-@dataclass
-class Report:
-    """What was checked and what was found. `problems` come in the order of the record, at most KEPT of them."""
-
-    sealed: int = 0
-    unsealed: int = 0
-    since: datetime | None = None
-    until: datetime | None = None
-    checkpoints: int = 0
-    outside: int = 0
-    keys: list[str] = field(default_factory=list)
-    dropped: int = 0
-    """Entries that a rule took, as the record says; their seals are kept."""
-    aged: list[str] = field(default_factory=list)
-    """A line for each stretch that went by rule."""
-    notes: list[str] = field(default_factory=list)
-    """What is no break and ought to be known: restores from backups, keys that nothing in the record brought in."""
-    found: int = 0
-    problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether the record holds."""
-        return not self.found
-
-    def add(self, seq: int | None, entry: bytes | UUID | None, what: str) -> None:
-        """Count a problem, and keep it while there is room."""
-        self.found += 1
-        if len(self.problems) < KEPT:
-            self.problems.append(Problem(seq, UUID(bytes=entry) if isinstance(entry, bytes) else entry, what))
 
 
 def verify(
@@ -349,7 +299,7 @@ class _Walk:
         """The checkpoints in the file that a restore did not make void, in its order."""
         told = restore.restores(self.conn)
         self.report.notes += map(str, told)
-        for one in restore.standing(self._read_outside(path), told):
+        for one in restore.standing(self._read_outside(path, 0 if told else self.start), told):
             if isinstance(one, Checkpoint):
                 yield one
             elif path.exists():
@@ -357,10 +307,12 @@ class _Walk:
                     one.seq, None, f"tells of a restore from {one.lost:,} entries that nothing outside knows"
                 )
 
-    def _read_outside(self, path: Path) -> Iterator[Checkpoint]:
-        for n, note in enumerate(checkpoints.read_outside(path)):
+    def _read_outside(self, path: Path, after: int) -> Iterator[Checkpoint]:
+        """Of a part's walk, those of before it go unverified: nothing is compared with them."""
+        for n, note in enumerate(checkpoints.read_outside(path, after=after)):
             try:
-                yield checkpoints.verify(note, self.verifiers)
+                known = checkpoints.parse(note)
+                yield known if 0 < known.size <= self.start else checkpoints.verify(note, self.verifiers)
             except CheckpointError as error:
                 self.report.add(None, None, f"checkpoint {n + 1} in {path}: {error}")
 

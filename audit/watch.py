@@ -8,7 +8,8 @@ import time
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from audit.verify import Report, verify
+from audit.report import Report
+from audit.verify import verify
 
 ROUND = timedelta(days=1)
 """How often the whole record is walked again."""

@@ -60,6 +60,18 @@ def test_the_file_outside_gives_back_what_was_written(tmp_path):
     assert checkpoints.last_outside(path).size == 900
 
 
+def test_a_long_file_is_read_from_where_sizes_grow_beyond_what_is_asked(tmp_path):
+    path = tmp_path / "checkpoints.log"
+    notes = [checkpoints.sign(SIGNER, size, ROOT) for size in range(10, 4_010, 10)]
+    path.write_text("".join(f"{note}\n" for note in notes))
+    for after in (0, 5, 10, 15, 1_995, 2_000, 3_990, 4_000, 9_999):
+        read = list(checkpoints.read_outside(path, after=after))
+        assert read == notes[len(notes) - len(read) :]
+        left_out = notes[: len(notes) - len(read)]
+        assert all(checkpoints.parse(note).size <= after for note in left_out)
+        assert sum(checkpoints.parse(note).size <= after for note in read) < 200
+
+
 def test_a_write_torn_anywhere_by_a_crash_costs_that_note_alone(tmp_path):
     first, torn, last = (checkpoints.sign(SIGNER, size, ROOT) for size in (1, 2, 3))
     for cut in range(1, len(torn.encode()) + 1):

@@ -1,5 +1,6 @@
 """Checkpoints beyond this machine: stores, collectors and witnesses, all over real HTTP."""
 
+import io
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ import pytest
 
 from audit import checkpoints, keys, outlets, standalone, witness
 from audit.entries import Line, append
+from audit.export import proved
 from audit.outlets import Outlet
 from audit.seal import run
 
@@ -130,6 +132,15 @@ def test_a_witness_co_signs_and_an_export_shows_it(fresh, sealing, var):
     size, note = fresh.execute("select size, note from audit_checkpoint order by size desc limit 1").fetchone()
     line = fresh.execute("select line from audit_cosignature where size = %s", [size]).fetchone()[0]
     assert standalone.Key(vkey).signed(standalone.Note(note + line))
+    header = {"filter": {}, "made": {"at": "2026-11-21T10:00:00.000Z", "by": "person:7"}}
+    data = b"".join(proved(fresh, iter([0, 5]), header=header))
+    given = standalone.Check(io.BytesIO(data), [], [standalone.Key(vkey)])
+    assert given.run(), given.problems
+    assert "Witnessed by witness.example/one" in standalone.report(given)
+    other = standalone.Key(witness.make_key(var / "other", "witness.example/two"))
+    refused = standalone.Check(io.BytesIO(data), [], [other])
+    assert not refused.run()
+    assert "did not sign" in refused.problems[0]
 
 
 def total(conn):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from audit import checkpoints, keys, standalone, witness
+from audit import checkpoints, keys, standalone, tiles, witness
 from audit.entries import Line, append
 from audit.ids import new_id
 from audit.merkle import Frontier, leaf_hash
@@ -139,6 +139,7 @@ def test_everything_rewritten_and_signed_with_the_stolen_key_is_caught_outside(r
                 "insert into audit_checkpoint (size, root, note, frontier) values (%s, %s, %s, %s)",
                 [frontier.size, frontier.root(), note, frontier.to_bytes()],
             )
+    tiles.backfill(record, SIZE)
     assert verify(record, outside=tmp_path / "none").ok
     report = verify(record)
     assert report.problems

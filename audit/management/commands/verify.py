@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit.keys import KeyFormatError, Verifier
+from audit.report import Report
 from audit.seal import direct_connection
-from audit.verify import Report, verify
+from audit.verify import verify
 
 
 class Command(BaseCommand):
@@ -45,6 +46,7 @@ def summary(report: Report) -> str:
     lines = [
         f"{report.sealed:,} sealed entries{since}, {report.unsealed:,} not sealed yet",
         f"{report.checkpoints:,} checkpoints, {report.outside:,} copies outside the database",
+        *report.aged,
         *(f"key {key}" for key in report.keys),
         *(f"note: {note}" for note in report.notes),
         "The record holds." if report.ok else f"BROKEN: {report.found:,} found, the first of them:",
