@@ -89,8 +89,15 @@ QUESTIONS = Cleared(
     },
 )
 VERDICTS = Cleared("approvals_verdict", {"note": "''"}, {"said": CODES, "binding": HASHED})
-EDITS = Cleared("approvals_edit", {"changes": "'{}'"}, dict.fromkeys(("before_hash", "after_hash"), HASHED))
-MESSAGES = Cleared("approvals_message", {"text": "''"}, {})
+EDITS = Cleared(
+    "approvals_edit",
+    {
+        "changes": """(SELECT coalesce(jsonb_object_agg(path, '["(erased)", "(erased)"]'::jsonb), '{}'::jsonb)
+            FROM jsonb_object_keys(t.changes) AS path)""",
+    },
+    dict.fromkeys(("before_hash", "after_hash"), HASHED),
+)
+MESSAGES = Cleared("approvals_message", {"text": f"'{GONE}'"}, {})
 CALLS = Cleared("approvals_call", {"detail": "''"}, {"kind": CODES})
 ACCOUNTS = Cleared("agents_account", {"name": "''", "history": "'{}'"}, {"key": COMPANY})
 LISTED = Cleared(

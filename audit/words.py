@@ -27,8 +27,8 @@ VERBS: dict[str, str] = {
     "signal.faulty": "{subject} was set aside: handling it failed" + _WHY,
     "signal.discarded": "{actor} discarded {subject}" + _WHY,
     "signal.unheard": "No agent listens to {subject}[ of type {type}]",
-    "run.decided": "{actor} decided a run[ of {agent}][ about {account}][ ({about})][: {verdict}][, play {play}]"
-    "[, score {score}][, by clause {clause}]" + _WHY,
+    "run.decided": "{actor} decided a run[ of {agent}][ about {account}][ ({about})][, to {to}][: {verdict}]"
+    "[, play {play}][, score {score}][, by clause {clause}]" + _WHY,
     "action.asked": "{actor} asked for approval of {subject}[ by {agent}][, to {to}][, because {clause} says so]",
     "action.approved": "{actor} approved {subject}[, to {to}][: {note}]" + _WHY,
     "action.rejected": "{actor} rejected {subject}" + _WHY + "[: {note}]",
@@ -46,7 +46,7 @@ VERBS: dict[str, str] = {
     "action.anew": "{subject} is asked about anew" + _WHY,
     "action.expired": "Nobody answered in time: {subject} expired",
     "action.withdrawn": "The question about {subject} was withdrawn" + _WHY,
-    "action.permitted": "{actor} let {subject} pass the gate[ to {to}]" + _WHERE,
+    "action.permitted": "{actor} let {subject} pass the gate" + _WHERE,
     "action.refused": "{actor} refused {subject} at the gate" + _WHERE + _WHY,
     "action.held": "{actor} held {subject} back" + _WHERE + _WHY,
     "action.delayed": "{actor} put {subject} off" + _WHERE + _WHY,

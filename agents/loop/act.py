@@ -100,7 +100,9 @@ class Drain:
         done, _ = await asyncio.wait(self.in_flight, timeout=seconds)
         for task in done:
             one = self.in_flight.pop(task)
-            self.unsettled.append(Settled(one.action, one.attempt, one.connection.id, _answer(task), one.line))
+            self.unsettled.append(
+                Settled(one.action, one.attempt, one.connection.id, _answer(task), one.line, one.contact)
+            )
 
     def _settle(self) -> None:
         """What can't be settled for now is kept; what can't be settled at all is left for the sweeper to find."""

@@ -28,7 +28,6 @@ from agents.registry import ConnectionNow, Snapshot, snapshot
 from agents.sections import Standing, standing, take_shared, turn
 from audit.entries import Line, append
 from audit.ids import new_ids
-from audit.persons import Personal
 
 PERMIT_SECONDS = 2.0
 FRUITLESS_SECONDS = 0.5
@@ -73,6 +72,8 @@ class Permitted:
     permit_until: float
     line: Line
     """Its entry, from which the settlement's is made."""
+    contact: bytes | None = None
+    """Whom it reaches, under whose key the far side's words are recorded."""
 
 
 def gate(hot: Hot) -> list[Permitted]:
@@ -166,11 +167,12 @@ def _write(
                 "by": action.permitted_by,
                 "connection": connection.slug,
                 "hash": bytes(action.payload_hash).hex(),
-                "to": Personal(action.contact, action.target),
             },
         )
         lines.append(line)
-        permitted.append(Permitted(action.id, attempt, connection, orjson.loads(action.payload), permit_until, line))
+        permitted.append(
+            Permitted(action.id, attempt, connection, orjson.loads(action.payload), permit_until, line, action.contact)
+        )
     if permitted:
         cursor.execute(
             PERMIT,

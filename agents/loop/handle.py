@@ -165,10 +165,18 @@ def _line(
             "policy": agent.policy_version,
             "brain": f"{thought.brain}@{thought.version}",
             "actions": [str(part.action.id) for part in rendered],
-            **({"about": Personal(signal.contact, _about(signal))} if rendered else {}),
+            **_whom(signal, rendered),
         },
     )
 
 
-def _about(signal: Heard) -> str:
-    return f"{signal.person} <{signal.email}>" if signal.person else signal.email
+def _whom(signal: Heard, rendered: list[Rendered]) -> dict[str, Personal]:
+    """Whom it is about, and whom else it reaches, where it leads to an action; sealed once for all that follows."""
+    if not rendered:
+        return {}
+    about = f"{signal.person} <{signal.email}>" if signal.person else signal.email
+    others = {part.action.contact: part.action.target for part in rendered if part.action.contact != signal.contact}
+    return {
+        "about": Personal(signal.contact, about),
+        **{f"to{n or ''}": Personal(contact, target) for n, (contact, target) in enumerate(others.items())},
+    }

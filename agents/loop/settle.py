@@ -61,6 +61,7 @@ class Settled(NamedTuple):
     connection: int
     answer: Answer
     line: Line
+    contact: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,6 @@ def _line(one: Settled, state: str) -> Line:
         detail["status"] = one.answer.status
     if state != "delivered":
         detail["verdict"] = one.answer.verdict.value
-        to = one.line.detail.get("to")
-        if isinstance(to, Personal) and one.answer.detail:
-            detail["why"] = Personal(to.person, one.answer.detail)
+        if one.contact and one.answer.detail:
+            detail["why"] = Personal(one.contact, one.answer.detail)
     return one.line._replace(verb=verb, actor=ACTOR, detail=detail)

@@ -133,7 +133,7 @@ def _fail(life: Life) -> None:
     """The note goes out, and the far side says of whom it will not hear."""
     (one,) = gate(hot)
     said = Answer(Verdict.FAILED, 550, f"550 {life.email}: {life.word} is unknown here", 1)
-    settle(hot, [Settled(one.action, one.attempt, one.connection.id, said, one.line)])
+    settle(hot, [Settled(one.action, one.attempt, one.connection.id, said, one.line, one.contact)])
     assert actions(life, "note").get().state == "failed"
 
 

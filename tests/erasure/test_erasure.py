@@ -1,5 +1,6 @@
 """One person is erased whole, and nobody else; the record goes on holding."""
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from audit.persons import ERASED, opened
 from audit.seal import direct_connection, load_frontier, seal_batch
 from audit.timeline import Filters, timeline
 from audit.verify import verify
+from console.engines.grants import grant
 from tests import making
 from tests.erasure import lives as life_of
 from tests.erasure.conftest import KIM, LEE
@@ -219,3 +221,25 @@ def test_a_hold_on_somebody_else_or_another_time_is_none_on_them(lives):
     set_hold("person", LEE.contact.hex(), actor="cli", reason="Matter 13")
     set_hold("period", since=timezone.now() + timedelta(days=1), actor="cli", reason="Matter 14")
     assert erase(KIM.contact, actor="cli", reason=REASON, email=KIM.email)
+
+
+ROLE = f"signalbox_erases_{os.getpid()}"
+
+
+@pytest.fixture
+def application(lives):
+    """Django works as the application's role, with its rights and no more."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {ROLE}")
+        grant(cursor, ROLE)
+        cursor.execute(f"SET ROLE {ROLE}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"RESET ROLE; DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
+
+
+def test_the_applications_role_may(application):
+    assert erase(KIM.contact, actor="cli", reason=REASON, email=KIM.email).key
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+    assert life_of.found(KIM.traces) == {}

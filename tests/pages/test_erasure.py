@@ -40,7 +40,7 @@ def test_it_says_what_would_go_and_changes_nothing(client, admin, known):
     client.force_login(admin)
     text = client.get(PAGE).content.decode()
     assert "Backups and exports made before still hold them" in text
-    assert "1 actions to them have not left yet" in text
+    assert "1 action to them that has not left yet is withdrawn" in text
     assert "They are not on the do-not-contact list" in text
     assert Signal.objects.get().email == EMAIL
     assert PAGE in client.get(f"/contacts/{HASH}").content.decode()
