@@ -11,12 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Pause
 from agents.rules.deadlines import shifted
 from agents.rules.working_hours import compile_calendar
+from audit.entries import Line, record
 
 IS_ACTION = "a.id = substr(p.subject, 8)::uuid"
 """A question `p` and its action; a planted one has none."""
@@ -49,6 +50,7 @@ SHIFT = """
 UPDATE approvals_approval p SET next_at = v.next_at, warn_at = v.warn_at, expires_at = v.expires_at
 FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
     AS v(id, next_at, warn_at, expires_at) WHERE p.id = v.id AND p.state = 'waiting'
+RETURNING p.subject, p.agent, p.region, p.segment, p.expires_at
 """
 
 
@@ -59,7 +61,7 @@ def frozen(ids: Collection[UUID]) -> set[UUID]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def thaw(pause: Pause, *, at: datetime | None = None, turns: tuple[int, int] = (0, 100)) -> int:
+def thaw(pause: Pause, *, actor: str, at: datetime | None = None, turns: tuple[int, int] = (0, 100)) -> int:
     """
     Let time pass again for waiting questions that `pause` let go of at `at`, and that no other standing pause holds.
 
@@ -68,12 +70,18 @@ def thaw(pause: Pause, *, at: datetime | None = None, turns: tuple[int, int] = (
     region, since the pauses that held them one after the other began. Locks the questions. How many moved.
     """
     at = at or timezone.now()
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LAY, {"pause": pause.pk, "low": turns[0], "high": turns[1]})
         moved = [_moved(row, pause.set_at, at) for row in cursor.fetchall()]
         if moved:
             cursor.execute(SHIFT, [list(column) for column in zip(*moved, strict=True)])
+            record(*[_line(pause, actor, *row) for row in cursor.fetchall()])
     return len(moved)
+
+
+def _line(pause: Pause, actor: str, subject: str, agent: str, region: str, segment: str, until: datetime) -> Line:
+    detail = {"pause": pause.pk, "until": until.isoformat(timespec="seconds")}
+    return Line("action.thawed", subject, actor, agent=agent, region=region, segment=segment, detail=detail)
 
 
 def _moved(

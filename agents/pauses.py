@@ -76,7 +76,7 @@ def stage(pause: Pause, *, share: int, actor: str, why: str = "") -> bool:
             changes |= {"closed_at": timezone.now(), "in_flight": _attempts(section), "quiet_at": None}
         Pause.objects.filter(pk=pause.pk).update(**changes)
         if share > now.share:
-            deadlines.thaw(now, turns=(now.share, share))
+            deadlines.thaw(now, actor=actor, turns=(now.share, share))
         record(_line("pause.staged", pause, section, actor, share=share, before=now.share, why=why))
     pause.share = share
     held.let_go(pause.pk, actor=actor)
@@ -110,7 +110,7 @@ def lift(pause: Pause, *, actor: str, person: Person | None = None, why: str = "
         if now is None:
             return False
         Pause.objects.filter(pk=pause.pk).update(lifted_at=timezone.now(), lifted_by=person)
-        deadlines.thaw(now, turns=(now.share, 100))
+        deadlines.thaw(now, actor=actor, turns=(now.share, 100))
         record(_line("pause.lifted", pause, section, actor, released=held.kept(pause.pk), why=why))
     held.let_go(pause.pk, actor=actor)
     return True

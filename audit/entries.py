@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from django.db import connection, transaction
 
+from audit.carried import carried
 from audit.ids import new_ids
 from audit.persons import sealed
 
@@ -99,8 +100,9 @@ def record(*lines: Line) -> list[UUID]:
 def parameters(lines: Sequence[Line]) -> tuple[list[UUID], list[str]]:
     """The new ids and the parameters of `SQL` for `lines`, for callers that execute it themselves (async, pipelined).
 
-    At least one line; raises as `append`.
+    At least one line; raises as `append`. Each gets the request and the token under way (`audit.carried`).
     """
+    lines = carried(lines)
     ids = new_ids(len(lines))
     ats, bodies = [], []
     last_ms, at = -1, ""

@@ -6,7 +6,10 @@ from typing import Any
 
 import redis
 from celery import Celery
-from celery.signals import heartbeat_sent
+from celery.signals import heartbeat_sent, task_postrun, task_prerun
+
+from audit.carried import carrying
+from console import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
@@ -16,6 +19,25 @@ app.autodiscover_tasks(["agents"])
 
 HEARTBEAT_SECONDS = 15
 """How long a worker counts as alive after it was last heard of."""
+
+
+_under_way: dict[str, contextlib.ExitStack] = {}
+
+
+@task_prerun.connect(weak=False)
+def take_up(task_id: str, **_: Any) -> None:
+    """Log and record under the task's id, cut short: twelve digits tell one from another."""
+    under = _under_way[task_id] = contextlib.ExitStack()
+    request_id = task_id.replace("-", "")[-12:]
+    under.enter_context(logs.bound(request_id=request_id))
+    under.enter_context(carrying(request_id))
+
+
+@task_postrun.connect(weak=False)
+def lay_down(task_id: str, **_: Any) -> None:
+    """It is over."""
+    if under := _under_way.pop(task_id, None):
+        under.close()
 
 
 @heartbeat_sent.connect(weak=False)

@@ -11,6 +11,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from audit.carried import carrying
 from console import logs, sign_in_rules
 from console.api import errors
 from console.views import page
@@ -20,7 +21,7 @@ FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED
 
 
 class RequestIdMiddleware:
-    """Give each request an id (its caller's `X-Request-ID` if usable), log under it, and answer with it."""
+    """Give each request an id (its caller's `X-Request-ID` if usable), log and record under it, and answer with it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,7 +29,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         asked = request.headers.get("X-Request-ID", "")
         request_id = asked if USABLE_ID.fullmatch(asked) else secrets.token_hex(12)
-        with logs.bound(request_id=request_id):
+        with logs.bound(request_id=request_id), carrying(request_id):
             response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         return response

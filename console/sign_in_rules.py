@@ -26,7 +26,7 @@ def change(wanted: Sequence[str], *, actor: str) -> None:
     """Write down which roles need one from now on; nothing where it is so already."""
     chosen = [role for role in Role.values if role in wanted]
     with transaction.atomic():
-        kept, _ = SignInRules.objects.select_for_update().get_or_create(pk=1)
+        kept = SignInRules.objects.select_for_update().first() or SignInRules(pk=1)
         if kept.second_step_roles != chosen:
             before, kept.second_step_roles = kept.second_step_roles, chosen
             kept.save()

@@ -186,6 +186,9 @@ def _live(proposal: PolicyProposal, *, actor: str) -> None:
         confirmed_by=proposal.decided_by,
     )
     proposal.save(update_fields=["policy"])
+    whose = proposal.proposed_by.actor
+    stead = {} if whose == actor else {"behalf": whose}
+    _record("policy.live", proposal, actor, version=proposal.policy.version, **stead)
 
 
 def _lapse(proposal: PolicyProposal, why: str) -> bool:

@@ -40,6 +40,9 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) AS t (id, kind, reas
 DISCARD = "UPDATE agents_deadletter SET state = 'discarded', closed_at = %s WHERE id = ANY(%s::uuid[])"
 
 
+VERBS: dict[Fate, str] = {"accepted": "signal.replayed", "duplicate": "signal.repeated"}
+
+
 class Replayed(NamedTuple):
     """What became of one letter. "accepted": a signal; "duplicate": it repeats one; else it stays open, with why."""
 
@@ -74,7 +77,7 @@ def replay(dead_letter_ids: Sequence[UUID], *, actor: str) -> list[Replayed]:
         found = dict(zip([row.id for row in rows], zip(rows, fates, strict=True), strict=True))
         _close(cur, [row for row, fate in found.values() if fate in ("accepted", "duplicate")])
         _amend(cur, [pair for pair in found.values() if pair[1] in ("dead", "conflict")])
-        append(cur, [_entry(row, fate, actor) for row, fate in found.values() if fate in ("accepted", "duplicate")])
+        append(cur, [_entry(row, fate, actor) for row, fate in found.values()])
         return [Replayed(row.id, fate, _why(row, fate)) for row, fate in found.values()]
 
 
@@ -126,4 +129,4 @@ def _why(row: Row, fate: Fate) -> str:
 
 
 def _entry(row: Row, fate: Fate, actor: str) -> Line:
-    return line("signal.replayed" if fate == "accepted" else "signal.repeated", row, actor=actor)
+    return line(VERBS.get(fate, "signal.tried"), row, actor=actor)

@@ -4,14 +4,16 @@ import zoneinfo
 from datetime import time
 from typing import Any, ClassVar
 
+from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from approvals.moments import sane
+from audit.entries import Line, record
 
 
 class Role(models.TextChoices):
@@ -105,6 +107,30 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """As ever; outside any transaction, where only Django's own commands make people and set passwords
+        (createsuperuser, changepassword), with the entry that their change needs."""
+        if connection.in_atomic_block or not (self._state.adding or self._password):
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():
+            verb, said = ("person.created", {"role": self.role}) if self._state.adding else ("person.changed", {})
+            super().save(*args, **kwargs)
+            record(Line(verb, self.actor, "cli", detail={**said, "fields": ["password"]} if self._password else said))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Django's; hashed anew, with an entry that says so, where the way of hashing has changed since."""
+
+        def hash_anew(raw_password: str) -> None:
+            with transaction.atomic():
+                self.set_password(raw_password)
+                self._password = None
+                self.save(update_fields=["password"])
+                detail = {"fields": ["password"], "why": "hashed in a newer way"}
+                record(Line("person.changed", self.actor, "worker:sign-in", detail=detail))
+
+        return hashers.check_password(raw_password, self.password, hash_anew)
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         """Django's, and with it when they were last signed out everywhere: what sessions are checked against."""

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from agents import access
 from approvals.models import ApiToken, Person
+from audit.carried import through
 from console.api import errors, limits
 from console.api.tokens import TokenAuthentication
 
@@ -79,6 +80,7 @@ class Endpoint(APIView):
         super().initial(request, *args, **kwargs)
         if request.auth is None:
             raise exceptions.NotAuthenticated("No token was sent.")
+        through(f"token:{request.auth.pk}")
         if verb := self.verbs.get("GET" if request.method == "HEAD" else str(request.method)):
             self._has(verb)
 

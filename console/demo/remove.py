@@ -18,9 +18,11 @@ from django.db.models import Q
 from agents.changes.agent import change_agent, hand_over
 from agents.changes.source import change_source
 from agents.models import UNASSIGNED, Agent, Connection, Pause, Play, Policy, Region, Segment, Source
+from agents.nouns import BY_TABLE
 from agents.rules.canonical import identity_hash
 from approvals.models import Person
 from audit.entries import Line, record
+from audit.require import subjects
 from console.demo import stories
 from console.demo.build import WORKSPACE
 from console.intake.sources import FRESH_SECONDS
@@ -119,7 +121,7 @@ def remove(*, heir: Person, actor: str) -> list[str]:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '10s'")
             cursor.execute(f"LOCK TABLE ONLY {LOCKED.replace(', ', ', ONLY ')} IN EXCLUSIVE MODE")
-        going = _going()
+        going = _going(actor)
         counts = _delete(going, actor)
         kept = _people(going.ids["people"], actor)
         record(Line("demo.removed", WORKSPACE, actor, detail={key.replace("-", "_"): n for key, n in counts.items()}))
@@ -161,7 +163,7 @@ def _hand_over(heir: Person, actor: str) -> list[str]:
     return handed
 
 
-def _going() -> Going:
+def _going(actor: str) -> Going:
     """What goes. Plays first: what a play that stays goes through stays too, as does what lies above a kept region."""
     ids = {
         "agents": _ids(Agent.objects.filter(is_demo=True)),
@@ -171,14 +173,15 @@ def _going() -> Going:
     going = Going(ids)
     plays = {choice.get("play") for agent in Agent.objects.filter(is_demo=False) for choice in agent.choices}
     plays |= _used("play_id", Play, "slug")
-    going.ids["plays"] = _leave(going, Play, "slug", plays)
+    going.ids["plays"] = _leave(going, Play, "slug", plays, actor)
     connections = {step.get("connection") for play in Play.objects.filter(is_demo=False) for step in play.steps}
     connections |= _used("connection_id", Connection, "slug")
-    going.ids["connections"] = _leave(going, Connection, "slug", connections)
+    going.ids["connections"] = _leave(going, Connection, "slug", connections, actor)
     for tree, noun in ((Region, "region"), (Segment, "segment")):
         codes = _named(noun) | _used(f"{noun}_id", tree, "code")
         codes |= set(tree.objects.filter(is_demo=False).values_list("code", flat=True))
-        going.ids[f"{noun}s"] = _leave(going, tree, "code", {above for code in codes for above in _lineage(code)})
+        lineage = {above for code in codes for above in _lineage(code)}
+        going.ids[f"{noun}s"] = _leave(going, tree, "code", lineage, actor)
     going.ids["pauses"] = _pauses(going)
     return going
 
@@ -193,10 +196,12 @@ def _pauses(going: Going) -> list[int]:
     return _ids(Pause.objects.filter(of_it))
 
 
-def _leave(going: Going, model: type[Any], key: str, used: set[Any]) -> list[int]:
+def _leave(going: Going, model: type[Any], key: str, used: set[Any], actor: str) -> list[int]:
     """The ids of the model's demo rows that go; those whose `key` is used stay, and are no demo any more."""
     staying = model.objects.filter(is_demo=True, **{f"{key}__in": [one for one in used if one]})
     going.stays += list(staying.values_list("name", flat=True))
+    kind = model._meta.model_name
+    record(*[Line("demo.kept", f"{kind}:{value}", actor) for value in staying.values_list(key, flat=True)])
     staying.update(is_demo=False)
     return _ids(model.objects.filter(is_demo=True))
 
@@ -268,8 +273,21 @@ def _people(ids: list[int], actor: str) -> list[str]:
             person.save(update_fields=["is_active", "password"])
             kept.append(person.name)
         else:
+            record(*_changed_with(person, actor))
             person.delete()
     return kept
+
+
+def _changed_with(person: Person, actor: str) -> list[Line]:
+    """Entries of what names the person only in passing, such as who stands in for somebody, and does no more."""
+    lines = []
+    for relation in Person._meta.get_fields(include_hidden=True):
+        if isinstance(relation, models.ManyToOneRel) and relation.on_delete is models.SET_NULL:
+            noun = BY_TABLE.get(relation.related_model._meta.db_table)
+            with connection.cursor() as cursor:
+                found = subjects(cursor, noun, f"row.{relation.field.column} = %s", [person.pk]) if noun else []
+            lines += [Line("demo.dropped", subject, actor, detail={"person": person.actor}) for subject in found]
+    return lines
 
 
 def _names(relation: Any, person: Person) -> bool:

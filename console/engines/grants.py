@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import sql
 
 RECORD = {
-    "audit_entry": "SELECT, INSERT",
+    "audit_entry": "SELECT, INSERT (id, at, verb, actor, subject, agent, run, region, segment, account, request, body)",
     "audit_leaf": "SELECT, INSERT",
     "audit_checkpoint": "SELECT, INSERT",
     "audit_key": "SELECT, INSERT",

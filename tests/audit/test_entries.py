@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from audit.entries import Line, RecordError, append, diff, parameters, record
 from audit.ids import id_time
 from audit.models import Entry, Pending
-from audit.require import require_entry_sql
+from audit.require import Noun, require_entries
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\x1f"))
 ANY = st.text(st.characters(exclude_categories=["Cs"]))
@@ -138,8 +138,8 @@ def test_nor_through_a_partition(conn, sql):
 @pytest.fixture
 def noun(fresh):
     """A table of another room that asks for an entry with each change."""
-    fresh.execute("create table noun (id serial primary key, slug text, size int default 0)")
-    fresh.execute(require_entry_sql("noun", "noun", "slug"))
+    fresh.execute("create table noun (id serial primary key, slug text, size int default 0, used int default 0)")
+    require_entries(fresh.cursor(), [Noun("noun", "noun", "row.slug", beside=("used",))])
     return fresh
 
 
@@ -168,6 +168,16 @@ def test_a_change_without_its_entry_is_refused(noun, change):
     assert noun.execute("select slug, size from noun").fetchall() == [("a", 0)]
 
 
+def test_what_only_keeps_books_and_what_is_as_it_was_need_none(noun):
+    with noun.transaction():
+        noun.execute("insert into noun (slug) values ('a')")
+        append(noun, [line(subject="noun:a")])
+    noun.execute("update noun set used = 7")
+    noun.execute("update noun set size = size, slug = slug, used = 8")
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation):
+        noun.execute("update noun set used = 9, size = 1")
+
+
 def test_an_entry_in_a_savepoint_counts_and_its_rollback_uncounts(noun):
     with noun.transaction():
         with noun.transaction():
@@ -184,7 +194,7 @@ def test_an_entry_in_a_savepoint_counts_and_its_rollback_uncounts(noun):
 def test_the_orm_sees_the_refusal_as_an_integrity_error():
     with connection.cursor() as cursor:
         cursor.execute("create table noun (slug text)")
-        cursor.execute(require_entry_sql("noun", "noun", "slug"))
+        require_entries(cursor, [Noun("noun", "noun", "row.slug")])
         with pytest.raises(IntegrityError, match="without an entry"), transaction.atomic():  # noqa: PT012
             cursor.execute("insert into noun values ('a')")
             cursor.execute("set constraints all immediate")

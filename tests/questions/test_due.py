@@ -99,7 +99,7 @@ def test_the_time_of_a_pause_is_given_back_in_working_time(world):
     Pause.objects.update(set_at=monday + 3 * HOUR, lifted_at=timezone.now())
     pause.refresh_from_db()
     thawed = datetime(2026, 11, 17, 16, tzinfo=UTC)
-    assert deadlines.thaw(pause, at=thawed) == 1
+    assert deadlines.thaw(pause, actor="cli", at=thawed) == 1
     one.refresh_from_db()
     assert one.next_at == thawed + 2 * HOUR
     assert one.warn_at == datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -118,10 +118,10 @@ def test_of_pauses_that_overlap_each_hour_is_given_back_once(world):
     Pause.objects.filter(pk=first.pk).update(set_at=start + HOUR, lifted_at=start + 5 * HOUR)
     Pause.objects.filter(pk=second.pk).update(set_at=start + 3 * HOUR)
     first.refresh_from_db()
-    assert deadlines.thaw(first, at=start + 5 * HOUR) == 0
+    assert deadlines.thaw(first, actor="cli", at=start + 5 * HOUR) == 0
     Pause.objects.filter(pk=second.pk).update(lifted_at=start + 8 * HOUR)
     second.refresh_from_db()
-    assert deadlines.thaw(second, at=start + 8 * HOUR) == 1
+    assert deadlines.thaw(second, actor="cli", at=start + 8 * HOUR) == 1
     one.refresh_from_db()
     assert one.expires_at == start + (8 + 7) * HOUR
 
