@@ -62,7 +62,7 @@ def test_what_widens_waits_for_somebody_else(agent, alice, mia, bob):
     policy = Agent.objects.get().policy
     assert (done.state, done.policy, policy.version) == ("live", policy, 2)
     assert (policy.published_by, policy.confirmed_by, policy.widens) == (alice, mia, True)
-    assert verbs() == ["policy.proposed", "policy.confirmed", "policy.published"]
+    assert verbs() == ["policy.proposed", "policy.confirmed", "policy.published", "policy.live"]
     with pytest.raises(Decided):
         confirm(proposal.pk, person=mia)
 
