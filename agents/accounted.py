@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from agents.models import Action, Attempt, Outcome, Pause, PlayVersion, Run, Signal
@@ -101,8 +102,8 @@ def account_for(runs: Sequence[Run]) -> dict[UUID, Accounted]:
     return out
 
 
-def _by_question(model: type, asked: set[UUID], **only: object) -> dict[UUID, list]:
-    found = defaultdict(list)
+def _by_question(model: Any, asked: set[UUID], **only: object) -> dict[UUID, list[Any]]:
+    found: dict[UUID, list[Any]] = defaultdict(list)
     if asked:
         for one in model.objects.filter(approval__in=asked, **only).select_related("person").order_by("id"):
             found[one.approval_id].append(one)
@@ -110,7 +111,8 @@ def _by_question(model: type, asked: set[UUID], **only: object) -> dict[UUID, li
 
 
 def _attempts(tried: Iterable[UUID]) -> dict[UUID, list[Attempt]]:
-    found, ids = defaultdict(list), list(tried)
+    found: dict[UUID, list[Attempt]] = defaultdict(list)
+    ids = list(tried)
     if ids:
         for one in Attempt.objects.filter(action__in=ids).order_by("id"):
             found[one.action_id].append(one)

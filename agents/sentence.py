@@ -83,7 +83,8 @@ def sentences(runs: Collection[UUID]) -> dict[UUID, str]:
     At most 15 queries for every CHUNK of runs. Times are in the active time zone: an export activates UTC. Who may see
     a run is the caller's question.
     """
-    ids, out = list(dict.fromkeys(runs)), {}
+    ids = list(dict.fromkeys(runs))
+    out: dict[UUID, str] = {}
     for start in range(0, len(ids), CHUNK):
         found = Run.objects.filter(pk__in=ids[start : start + CHUNK])
         ready = list(found.select_related("agent__owner", "play", "policy"))

@@ -32,6 +32,7 @@ COOLING = timedelta(days=1)
 """A rule takes hold so long after it was set: whoever sees its entry has a day to say no."""
 MOST_MONTHS = 1_200
 
+ROOT = 11
 _STRETCHES = """
 select id, month, verbs, months, archived, low, high, from_seq, to_seq, dropped, missing, root, file, sha256, entry, at
 from audit_aged
@@ -248,5 +249,9 @@ def _stretches(conn: Any, rest: str, params: list[Any]) -> list[Stretch]:
     if conn is None:
         with connection.cursor() as own:
             return _stretches(own, rest, params)
-    rows = conn.execute(_STRETCHES + rest, params).fetchall()
-    return [Stretch(*row[:11], bytes(row[11]), *row[12:]) for row in rows]
+    out = []
+    for row in conn.execute(_STRETCHES + rest, params).fetchall():
+        values: list[Any] = list(row)
+        values[ROOT] = bytes(values[ROOT])
+        out.append(Stretch(*values))
+    return out

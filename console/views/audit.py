@@ -186,6 +186,7 @@ def check(request: HttpRequest) -> HttpResponse:
         "sealed": report.sealed, "unsealed": report.unsealed, "checkpoints": report.checkpoints,
         "outside": report.outside, "found": report.found, "first": first, "ms": ms,
         "result": "it holds" if report.ok else f"BROKEN, {report.found} found",
+        **({"dropped": report.dropped} if report.dropped else {}),
     }  # fmt: skip
     with transaction.atomic():
         record(Line("record.verified", RECORD, person.actor, detail=detail))

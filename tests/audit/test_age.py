@@ -1,98 +1,19 @@
-"""Retention by rule, archives and legal holds, on a real PostgreSQL, the application's role apart from the owner's."""
+"""Retention by rule, and archives that verify offline."""
 
 import gzip
 import json
-import os
-import secrets
-import subprocess
-import sys
-from datetime import UTC, date, datetime, timedelta
-from itertools import count
-from urllib.parse import urlsplit, urlunsplit
-from uuid import UUID
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from audit import entries as writing
-from audit import seal, standalone
-from audit.age import Rule, RuleError, beyond, gone, month_after, ruled, set_rules, stretches
-from audit.archive import ArchiveError, carry_out, due, months
-from audit.entries import Line, append
+from audit.age import Rule, RuleError, beyond, gone, ruled, set_rules, stretches
+from audit.archive import ArchiveError, due, months
 from audit.export import proved
-from audit.holds import HoldError, held, release, set_hold
-from audit.ids import floor_id
 from audit.indexing import index
-from audit.keys import signer
-from audit.partitions import make_partitions
+from audit.management.commands.verify import summary
 from audit.timeline import Filters, timeline
-from audit.verify import verify
-from console.engines.grants import grant
-from tests.running import ROOT, Process, until
-
-TODAY = datetime.now(UTC).date()
-OLD = month_after(TODAY, -14)
-ALL = Rule("", 12)
-RUN = UUID("0199a000-0000-7000-8000-000000000001")
-
-
-class Record:
-    """A record with a month that is over, sealed by hand."""
-
-    def __init__(self, conn, monkeypatch):
-        self.conn, self.signer = conn, signer(conn)
-        self.frontier = seal.load_frontier(conn)
-        self.monkeypatch, self.numbers = monkeypatch, count()
-        make_partitions(conn.cursor(), "audit_entry", start=OLD, months=1)
-
-    def write(self, n=1, *, month=OLD, verb="signal.received", **columns):
-        """`n` entries on the 3rd of a month; their ids."""
-        low = floor_id(datetime(month.year, month.month, 3, tzinfo=UTC)).int
-
-        def ids(many):
-            return [UUID(int=low + (next(self.numbers) << 80)) for _ in range(many)]
-
-        with self.monkeypatch.context() as patched:
-            patched.setattr(writing, "new_ids", ids)
-            return append(self.conn, [Line(verb, f"signal:{k}", "source:web", **columns) for k in range(n)])
-
-    def seal(self):
-        while seal.seal_batch(self.conn, self.frontier, self.signer)[0]:
-            pass
-
-    def rule(self, *rules, days=2):
-        """Rules that were set `days` ago, as the owner alone can pretend."""
-        version = self.conn.execute("select coalesce(max(version), 0) + 1 from audit_retention").fetchone()[0]
-        self.conn.execute(
-            "insert into audit_retention values (%s, %s, 'cli', 'agreed', now() - %s)",
-            [version, json.dumps([rule.document for rule in rules]), timedelta(days=days)],
-        )
-
-    def go(self, folder, **more):
-        """Everything that is due, done."""
-        return [carry_out(self.conn, one, folder=folder, actor="cli", **more) for one in due(self.conn) if one.going]
-
-    def count(self, month=OLD):
-        low, high = floor_id(datetime(month.year, month.month, 1, tzinfo=UTC)), _high(month)
-        return self.conn.execute("select count(*) from audit_entry where id >= %s and id < %s", [low, high]).fetchone()[
-            0
-        ]
-
-    def verify(self):
-        self.seal()
-        return verify(self.conn)
-
-    def forcibly(self, statement, *params):
-        """As somebody who owns the tables and takes the guard off."""
-        with self.conn.transaction():
-            self.conn.execute("set local session_replication_role = replica")
-            self.conn.execute(statement, params)
-
-
-def _high(month):
-    after = month_after(month, 1)
-    return floor_id(datetime(after.year, after.month, 1, tzinfo=UTC))
+from tests.audit.ageing import ALL, OLD, TODAY, Record, bodies, high, offline
 
 
 @pytest.fixture
@@ -103,17 +24,6 @@ def record(fresh, var, monkeypatch):
 @pytest.fixture
 def folder(tmp_path):
     return tmp_path / "archive"
-
-
-def offline(path, *options):
-    """The standalone program on a file, with nothing but Python."""
-    argv = [sys.executable, "-I", standalone.__file__, str(path), *options]
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
-
-
-def bodies(path):
-    with gzip.open(path) as file:
-        return [json.loads(json.loads(line)["body"]) for line in file if b'"body"' in line]
 
 
 def test_a_month_goes_into_a_file_that_verifies_offline_and_the_record_still_holds(record, folder):
@@ -132,6 +42,7 @@ def test_a_month_goes_into_a_file_that_verifies_offline_and_the_record_still_hol
     assert report.ok, report.problems
     assert report.dropped == 300
     assert report.aged == [f"300 entries of {OLD:%Y-%m} dropped by rule on {TODAY}, seal kept"]
+    assert report.aged[0] in summary(report)
     (stretch,) = stretches()
     assert (stretch.month, stretch.from_seq, stretch.to_seq, stretch.dropped) == (OLD, 0, 299, 300)
     assert stretch.file == done.file
@@ -182,7 +93,7 @@ def test_only_what_the_longest_rule_names_goes(record, folder):
     (done,) = record.go(folder)
     assert (done.file, folder.exists()) == ("", False)
     assert record.count() == 13
-    left = record.conn.execute("select distinct verb from audit_entry where id < %s order by 1", [_high(OLD)])
+    left = record.conn.execute("select distinct verb from audit_entry where id < %s order by 1", [high(OLD)])
     assert [verb for (verb,) in left.fetchall()] == [
         "action.delivered",
         "agent.changed",
@@ -197,7 +108,7 @@ def test_only_what_the_longest_rule_names_goes(record, folder):
     report = record.verify()
     assert (report.ok, report.dropped) == (True, 16)
     with pytest.raises(psycopg.errors.RestrictViolation):
-        record.conn.execute("delete from audit_entry where id < %s", [_high(OLD)])
+        record.conn.execute("delete from audit_entry where id < %s", [high(OLD)])
 
 
 def test_its_words_are_no_longer_found_and_those_of_what_stays_are(record, folder):
@@ -300,163 +211,3 @@ def test_rules_are_versions_that_an_entry_tells_of(record):
             set_rules([wrong], actor="cli", reason="x")
     with pytest.raises(RuleError, match="Two rules"):
         set_rules([ALL, Rule("", 3)], actor="cli", reason="x")
-
-
-@pytest.mark.parametrize(
-    ("kind", "key", "more"),
-    [
-        ("agent", "inbound", {}),
-        ("account", "acme.com", {}),
-        ("run", str(RUN), {}),
-        ("person", "ab" * 32, {}),
-        ("person", "person:7", {}),
-        ("period", "", {"since": datetime(OLD.year, OLD.month, 1, tzinfo=UTC)}),
-    ],
-)
-def test_what_a_legal_hold_covers_stays_until_it_is_released(record, folder, kind, key, more):
-    record.write(6)
-    record.write(3, agent="inbound", run=RUN, account="acme.com", detail={"to": "person:7", "of": "ab" * 32})
-    record.seal()
-    record.rule(ALL)
-    hold = set_hold(kind, key, actor="person:1", reason="court order 12/26", **more)
-    (waiting,) = due(record.conn)
-    kept = 9 if kind == "period" else 3
-    assert (waiting.going, waiting.held) == (9 - kept, kept)
-    record.go(folder)
-    assert record.count() == kept
-    assert record.verify().ok
-    assert release(hold.id, actor="person:2", reason="settled")
-    assert not release(hold.id, actor="person:2", reason="settled")
-    record.go(folder)
-    assert record.count() == 0
-    report = record.verify()
-    assert (report.ok, report.dropped) == (True, 9)
-    assert [row.verb for row in timeline(Filters(subject=hold.reference))] == ["record.released", "record.held"]
-
-
-def test_a_hold_answers_for_what_is_to_be_erased(record):
-    day = datetime(2026, 5, 1, tzinfo=UTC)
-    set_hold("person", "ab" * 32, actor="cli", reason="x")
-    assert [hold.kind for hold in held(person="ab" * 32, account="acme.com")] == ["person"]
-    assert held(person="cd" * 32, run=RUN, agent="inbound") == []
-    set_hold("period", actor="cli", reason="x", since=day, until=day + timedelta(days=30))
-    assert [hold.kind for hold in held(person="cd" * 32)] == ["period"]
-    assert held(person="cd" * 32, since=day + timedelta(days=31)) == []
-    for wrong in ({"kind": "agent"}, {"kind": "period"}, {"kind": "run", "key": "x"}, {"kind": "all", "key": "x"}):
-        with pytest.raises(HoldError):
-            set_hold(**wrong, actor="cli", reason="x")
-    with pytest.raises(HoldError, match="Say why"):
-        set_hold("agent", "inbound", actor="cli", reason=" ")
-
-
-@pytest.fixture
-def application(workspace):
-    """A connection as the application's role, with the rights that migrating gives it."""
-    name, password = f"app_{secrets.token_hex(4)}", secrets.token_hex(8)
-    parts = urlsplit(workspace.database_url)
-    place = parts.netloc.rpartition("@")[2]
-    url = urlunsplit(parts._replace(netloc=f"{name}:{password}@{place}"))
-    role = sql.Identifier(name)
-    with workspace.connect() as owner:
-        owner.execute(sql.SQL("create role {} login password {}").format(role, sql.Literal(password)))
-        with owner.transaction():
-            grant(owner.cursor(), name)
-        with psycopg.connect(url, autocommit=True) as conn:
-            yield conn
-        owner.execute(sql.SQL("drop owned by {}").format(role))
-        owner.execute(sql.SQL("drop role {}").format(role))
-
-
-def test_the_applications_role_can_take_nothing_out(record, application, folder):
-    record.write(5)
-    record.seal()
-    record.rule(ALL)
-    part = f"audit_entry_y{OLD:%Y}m{OLD:%m}"
-    values = f"'{OLD}', '', 1, false, '{UUID(int=0)}', '{UUID(int=1)}', 0, 1, 1, 1, '\\x{'00' * 32}', '{UUID(int=0)}'"
-    columns = "month, verbs, months, archived, low, high, from_seq, to_seq, dropped, missing, root, entry"
-    for statement in (
-        f"alter table audit_entry detach partition {part}",
-        f"drop table {part}",
-        f"truncate {part}",
-        "delete from audit_entry",
-        f"insert into audit_aged ({columns}) values ({values})",
-        "insert into audit_retention (version, rules, actor, reason, at) values (9, '[]', 'cli', 'x', '2020-01-01')",
-        "update audit_retention set rules = '[]'",
-        "delete from audit_legal_hold",
-        "update audit_legal_hold set until = now()",
-    ):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            application.execute(statement)
-    (one,) = due(application)
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        carry_out(application, one, folder=folder, actor="cli")
-    application.execute("insert into audit_retention (version, rules, actor, reason) values (2, '[]', 'cli', 'x')")
-    application.execute("insert into audit_legal_hold (kind, key, reason, actor) values ('agent', 'a', 'x', 'cli')")
-    assert record.count() == 5
-
-
-def test_killed_at_any_point_the_same_again_goes_on(record, workspace, folder, var):
-    ids = record.write(40)
-    record.seal()
-    record.rule(ALL)
-    env = {**workspace.env, "SIGNALBOX_VAR": str(var), "PYTHONUNBUFFERED": "1"}
-    for point in ("writing", "verifying", "dropping", "done"):
-        argv = [sys.executable, "manage.py", "archive", "--go", "--to", str(folder)]
-        process = Process(argv, env, name="archive")
-        until(
-            lambda p=process, word=point: not p.alive() or f"  {word}" in p.output(),
-            seconds=30,
-            what=point,
-            pause=0.001,
-        )
-        process.kill()
-        report = record.verify()
-        assert report.ok, (point, report.problems)
-        assert record.count() in (0, 40)
-    last = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert last.returncode == 0, last.stderr
-    assert record.count() == 0
-    (stretch,) = stretches()
-    assert [one["id"] for one in bodies(folder / stretch.file)] == [str(id) for id in ids]
-    assert os.listdir(folder) == [stretch.file]
-    assert record.verify().dropped == 40
-    back = subprocess.run(
-        [sys.executable, "manage.py", "archived", str(folder / stretch.file), "--holding", '"signal:7"'],
-        env=env, cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert back.returncode == 0, back.stderr
-    assert len(back.stdout.splitlines()) == 1
-    assert back.stdout.startswith("7  ")
-
-
-def test_writers_of_today_are_kept_waiting_for_no_longer_than_promised(record, workspace, folder):
-    record.write(5)
-    record.seal()
-    record.rule(ALL)
-    with workspace.connect() as busy, busy.transaction():
-        busy.execute("select 1 from audit_entry limit 1")
-        with pytest.raises(ArchiveError, match="the same again goes on"):
-            record.go(folder)
-    assert record.count() == 5
-    record.go(folder)
-    assert record.count() == 0
-
-
-def test_a_dry_run_changes_nothing(record, workspace, folder, var):
-    record.write(5)
-    record.seal()
-    record.rule(ALL)
-    env = {**workspace.env, "SIGNALBOX_VAR": str(var)}
-    said = subprocess.run(
-        [sys.executable, "manage.py", "archive", "--to", str(folder)],
-        env=env, cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert f"{OLD:%Y-%m}: 5 entries go" in said.stdout, said.stderr
-    assert "Nothing was changed" in said.stdout
-    assert (record.count(), folder.exists()) == (5, False)
-
-
-def test_months_are_reckoned_over_the_year():
-    assert month_after(date(2026, 11, 21), 2) == date(2027, 1, 1)
-    assert month_after(date(2026, 1, 31), -1) == date(2025, 12, 1)
-    assert Rule("", 1).ends(date(2026, 11, 1)) == date(2027, 1, 1)

@@ -55,7 +55,20 @@ def entries(path: Path) -> Iterator[tuple[int, str]]:
 def _words(seq: int, body: str) -> str:
     doc = orjson.loads(body)
     id, run = UUID(doc["id"]), doc.get("run")
-    plain = [doc.get(name, "") for name in ("region", "segment", "account", "request")]
-    row = Row(id, id_time(id), doc["verb"], doc["actor"], doc["subject"], doc.get("agent", ""), run and UUID(run),
-              *plain, doc.get("detail", {}), seq)  # fmt: skip
+    region, segment, account, request = (doc.get(name, "") for name in ("region", "segment", "account", "request"))
+    row = Row(
+        id,
+        id_time(id),
+        doc["verb"],
+        doc["actor"],
+        doc["subject"],
+        doc.get("agent", ""),
+        UUID(run) if run else None,
+        region,
+        segment,
+        account,
+        request,
+        doc.get("detail", {}),
+        seq,
+    )
     return f"{seq}  {iso(id.int >> 80)}  {say(row)}"
