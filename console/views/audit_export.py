@@ -37,7 +37,7 @@ from console.views.record_paper import html_pieces, pdf
 
 PATIENCE_MS = 4000
 EXPORT_MOST = 100_000
-PDF_MOST = 5_000
+PDF_MOST = 2_000
 """Entries in one PDF; a longer record is printed in pieces."""
 EXPORT_SPAN = timedelta(days=90)
 PIECE = 1000

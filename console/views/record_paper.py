@@ -28,10 +28,7 @@ def html_pieces(reading: "Reading", request: HttpRequest) -> Iterator[str]:
 
 def _html(reading: "Reading", above: dict[str, Any]) -> Iterator[str]:
     yield render_to_string("audit/paper.html#head", above)
-    day = ""
     for lines in _lines(reading):
-        for line in lines:
-            line["new_day"], day = (line["day"] if line["day"] != day else ""), line["day"]
         yield render_to_string("audit/paper.html#lines", {"lines": lines})
     yield render_to_string("audit/paper.html#foot", {"shown": reading.shown, "cut": reading.cut})
 
@@ -46,13 +43,15 @@ def pdf(reading: "Reading", request: HttpRequest) -> Iterator[bytes]:
 
 
 def _lines(reading: "Reading") -> Iterator[list[dict[str, Any]]]:
-    """The entries as they are printed; of those of a run that stand together the first has its sentence."""
-    run = None
+    """The entries as they are printed; the first of a day says so, the first of those of a run that stand together has
+    its sentence."""
+    day, run = "", None
     for piece in reading.pieces():
         lines = []
         for one, leaf, sentence in zip(*piece, strict=True):
-            lines.append(_line(one.row, one.text, leaf, "" if one.row.run == run else sentence))
-            run = one.row.run
+            line = _line(one.row, one.text, leaf, "" if one.row.run == run else sentence)
+            lines.append(line | {"new_day": "" if line["day"] == day else line["day"]})
+            day, run = line["day"], one.row.run
         yield lines
 
 
