@@ -72,7 +72,10 @@ def _compare(options: argparse.Namespace, given: dict[str, str]) -> None:
                     asked[which].setdefault(name, []).extend(times)
         _print(asked, sizes)
         for part in ("export", "verify"):
-            print(f"{part}, {sizes['long']:,} entries: {json.dumps(_child(part, f'{options.name}_long', given))}")
+            print(
+                f"{part}, {sizes['long']:,} entries: {json.dumps(_child(part, f'{options.name}_long', given))}",
+                flush=True,
+            )
     finally:
         if not (options.keep or options.only_make):
             with psycopg.connect(given["DATABASE_URL"], autocommit=True) as server:
@@ -115,7 +118,7 @@ def _print(asked: dict[str, dict[str, list[float]]], sizes: dict[str, int]) -> N
         a, b = _p95(short), _p95(long)
         cells = "".join(f"{f'{p:.1f} ({statistics.median(m):.1f})':>18}" for p, m in ((a, short), (b, long)))
         missed = "  MISSED" if name.startswith("page") and (b > MOST_MS or b > MOST_RATIO * a) else ""
-        print(f"{name:40}{cells}{b / a:>8.2f}{missed}")
+        print(f"{name:40}{cells}{b / a:>8.2f}{missed}", flush=True)
 
 
 def _p95(times: list[float]) -> float:
