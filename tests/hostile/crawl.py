@@ -62,6 +62,10 @@ def addresses(pattern: URLPattern, rng: random.Random, most: int) -> list[dict[s
         found = [{"hash": bytes(one).hex()} for one in sorted(map(bytes, hashes))]
     elif names & {"provider_id", "rest"}:
         found = []
+    elif names == {"form"}:
+        found = [{"form": "csv"}]
+    elif noun == "audit/retention/holds":
+        found = [{"pk": 1}]
     elif names == {"pk", "token"}:
         found = [{**one, "token": 1} for one in _of(noun)]
     elif names == {"token"}:
