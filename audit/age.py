@@ -16,11 +16,10 @@ import orjson
 from django.db import connection, transaction
 
 from audit.entries import Line, record
-from audit.holds import held
 from audit.ids import floor_id
 
 __all__ = [
-    "COOLING", "NEVER", "Rule", "RuleError", "Ruled", "Stretch", "beyond", "bounds", "gone", "held", "month_after",
+    "COOLING", "NEVER", "Rule", "RuleError", "Ruled", "Stretch", "beyond", "bounds", "gone", "month_after",
     "rule_of", "ruled", "set_rules", "stretches",
 ]  # fmt: skip
 

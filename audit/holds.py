@@ -2,7 +2,8 @@
 Legal holds: what a matter at law speaks of stays, however old it is and whoever asks for it to be forgotten.
 
 A hold is set and released by an entry, with a reason, and never changed. While it stands, nothing that it covers is
-dropped by a rule (`audit.archive`), nor erased (`agents.erasure` asks `held`).
+dropped by a rule (`audit.archive`), nor erased: `agents.erasure` holds the `standing` ones against what is known of the
+person (`agents.theirs`).
 """
 
 from collections.abc import Sequence
@@ -151,31 +152,6 @@ def standing(cursor: Any = None) -> list[Hold]:
 def every(cursor: Any = None) -> list[Hold]:
     """All holds there ever were, newest first."""
     return _holds(cursor, " order by h.id desc")
-
-
-def held(
-    *,
-    agent: str = "",
-    account: str = "",
-    person: str = "",
-    run: UUID | str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[Hold]:
-    """
-    The standing holds that cover any of what is given, in one query; empty when it may be dropped or erased.
-
-    `person` is the keyed hash in hexadecimal, or "person:<id>". `since` and `until` say from when to when what is asked
-    about reaches; left out, it may reach anywhere, so that a hold on a period covers it.
-    """
-    asked = {"agent": agent, "account": account, "person": person, "run": str(run or "")}
-    return [
-        hold
-        for hold in standing()
-        if (hold.kind == "period" or (asked[hold.kind] and asked[hold.kind] == hold.key))
-        and (hold.since is None or until is None or hold.since < until)
-        and (hold.until is None or since is None or since < hold.until)
-    ]
 
 
 def _holds(cursor: Any, rest: str) -> list[Hold]:

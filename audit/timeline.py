@@ -80,17 +80,6 @@ def timeline(filters: Filters, *, before: UUID | None = None, after: UUID | None
     return rows(" and ".join(clauses) or "true", params, limit, oldest=after is not None and before is None)
 
 
-def newer(filters: Filters, *, than: UUID, limit: int = 100) -> int:
-    """How many matching entries came after `than`, counted up to `limit`: for "3 new, show"."""
-    clauses, params = where(filters)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"select count(*) from (select from audit_entry where {' and '.join([*clauses, 'id > %s'])} limit %s) e",  # noqa: S608
-            [*params, than, limit],
-        )
-        return int(cursor.fetchone()[0])
-
-
 def find(id: UUID) -> Row | None:
     """The entry of that id."""
     return next(iter(rows("id = %s", [id], 1)), None)

@@ -9,7 +9,7 @@ from audit.entries import Line, append
 from audit.ids import id_time, new_id
 from audit.merkle import Frontier
 from audit.seal import seal_batch
-from audit.timeline import Filters, find, newer, timeline
+from audit.timeline import Filters, find, timeline
 
 pytestmark = pytest.mark.django_db
 RUN = UUID("01890000-0000-7000-8000-00000000000a")
@@ -72,12 +72,6 @@ def test_pages_follow_each_other_without_gap_or_repeat(ids):
         shown += [row.id for row in page]
         before = page[-1].id
     assert shown == ids[::-1]
-
-
-def test_newer_counts_what_came_since(ids):
-    assert newer(Filters(), than=ids[4]) == 3
-    assert newer(Filters(agent="one"), than=ids[4]) == 1
-    assert newer(Filters(), than=ids[0], limit=5) == 5
 
 
 def test_a_row_carries_its_detail_and_its_number_once_sealed(ids, var):
