@@ -1,8 +1,9 @@
 """
 Every noun: the tables that hold what people and programs change, and by what name the record speaks of their rows.
 
-The database refuses a commit that changes a row of `NOUNS` without an entry under that name (audit.require); a
-migration puts the list in force. What else there is stands in `EXEMPT`, with why nothing is said of it.
+Not in force yet: this is the list for audit.require, whose triggers refuse a commit that changes a row of `NOUNS`
+without an entry under that name, and no migration sets them. What else there is stands in `EXEMPT`, with why nothing
+is said of it.
 """
 
 from audit.require import Noun
