@@ -1,11 +1,13 @@
 """Changing the key that signs: an entry, sealed by the old key before the new one signs anything.
 
 `ask` makes the new key and writes the entry; the sealer goes over to it once a checkpoint of the old key covers that
-entry (`due`). So whoever trusts the first key can follow to every later one: each change stands in the record under a
-checkpoint that the key before it signed.
+entry (`due`). The entry holds the old key's signature over the new one, so that to write an entry is not enough to
+bring in a key. So whoever trusts the first key can follow to every later one: each change stands in the record, signed
+for and sealed by the key before it, which counts for nothing after that.
 """
 
-import secrets
+import base64
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,12 @@ where e.subject = %s and e.verb = %s order by l.seq
 """
 
 
+_NAMED = """
+select min(coalesce(l.seq, 9223372036854775807)) from audit_entry e left join audit_leaf l on l.entry = e.id
+where e.subject = %s and e.verb = %s and position(convert_to(%s, 'UTF8') in e.body) > 0
+"""
+
+
 def next_file() -> Path:
     """Where a new signing key waits for its change to be sealed."""
     return keys.key_file().with_name("seal.key.next")
@@ -32,13 +40,16 @@ def next_file() -> Path:
 def ask(conn: Any, *, actor: str, by: str, why: str) -> Verifier:
     """Make a new signing key and write the entry that brings it in; the sealer does the rest. `conn` is in autocommit.
 
-    ValueError when a change is under way already, OSError when the key's file can't be written.
+    A key that was made before a crash and that no entry names yet is taken up. ValueError when a change is under way
+    already, OSError when the key's file can't be written.
     """
-    if next_file().exists():
-        raise ValueError(f"a change of keys waits for the sealer already: {next_file()}")
     old = keys.signer(conn)
-    new = Signer.make(old.name)
-    detail = {"key": new.verifier.vkey, "before": old.verifier.vkey, "by": by, "why": why}
+    new = Signer.parse(next_file().read_text()) if next_file().exists() else Signer.make(old.name)
+    if _named(conn, new) is not None:
+        raise ValueError(f"a change of keys waits for the sealer already: {next_file()}")
+    before, brought = old.verifier.vkey, new.verifier.vkey
+    assent = base64.b64encode(old.sign(standalone.assent(before, brought))).decode()
+    detail = {"key": brought, "before": before, "assent": assent, "by": by, "why": why}
     with conn.transaction():
         append(conn, [Line(VERB, SUBJECT, actor, detail=detail)])
         keys.write_once(next_file(), new.secret())
@@ -50,17 +61,20 @@ def due(conn: Any, size: int) -> Signer | None:
     if not next_file().exists():
         return None
     new = Signer.parse(next_file().read_text())
-    brought = (one["body"] for one in chain(conn, Tiles(conn)) if one["seq"] < size)
-    return new if any(f'"key":"{new.verifier.vkey}"' in body for body in brought) else None
+    seq = _named(conn, new)
+    return new if seq is not None and seq < size else None
+
+
+def _named(conn: Any, new: Signer) -> int | None:
+    """The number of the first entry that brings in `new`, beyond all numbers while it has none; None without one."""
+    row = conn.execute(_NAMED, [SUBJECT, VERB, f'"key":"{new.verifier.vkey}"']).fetchone()
+    return None if row[0] is None else int(row[0])
 
 
 def go_over(conn: Any, new: Signer) -> None:
     """Make `new` the key that signs. The old private key is gone from then on; its public half stays in `audit_key`."""
     conn.execute("insert into audit_key (vkey) values (%s) on conflict do nothing", [new.verifier.vkey])
-    draft = keys.key_file().with_name(f"seal.key.{secrets.token_hex(4)}")
-    draft.hardlink_to(next_file())
-    draft.replace(keys.key_file())
-    next_file().unlink()
+    next_file().replace(keys.key_file())
 
 
 def chain(conn: Any, reader: Tiles) -> list[dict[str, Any]]:
@@ -77,8 +91,8 @@ def chain(conn: Any, reader: Tiles) -> list[dict[str, Any]]:
     ]
 
 
-def followed(conn: Any, pinned: list[Verifier]) -> list[Verifier]:
-    """`pinned`, and every key that a sealed change brought in after one of them. standalone.Refused when a change that
-    claims to be sealed is not."""
+def followed(conn: Any, pinned: Iterable[Verifier]) -> dict[Verifier, int]:
+    """`pinned`, and every key that a sealed change brought in after one of them; each with the size up to which it may
+    sign. standalone.Refused when a change that claims to be sealed is not."""
     given = [standalone.Key(verifier.vkey) for verifier in pinned]
-    return [Verifier.parse(key.vkey) for key in standalone.trusted(given, chain(conn, Tiles(conn)))]
+    return {Verifier.parse(key.vkey): key.until for key in standalone.trusted(given, chain(conn, Tiles(conn)))}

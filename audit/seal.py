@@ -174,6 +174,9 @@ def _seal_on(conn: Any, stop: Event, outside: Path, sender: Sender) -> Any:
         conn.execute(f"set enable_{costly} = off")
     signer = keys.signer(conn)
     frontier = load_frontier(conn)
+    if changed := rotation.due(conn, frontier.size):
+        rotation.go_over(conn, changed)
+        signer = changed
     if filled := tiles.backfill(conn, frontier.size):
         log.info("wrote the tiles over %d entries", filled)
     if astray := restore.ahead(conn, outside, frontier.size):

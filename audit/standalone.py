@@ -27,6 +27,8 @@ LONGEST = 1 << 24
 """Bytes of the longest line that is read."""
 NAMED = 20
 """How many problems are named; all are counted."""
+BOUNDLESS = 1 << 63
+"""The size up to which a key may sign that no other has followed."""
 PLAIN = ("agent", "verb", "actor", "account", "subject", "request", "run")
 PLURAL = {"regions": "region", "segments": "segment"}
 
@@ -166,7 +168,7 @@ class Key:
         except ValueError:
             raise Refused("not a verifier key: %.80r" % vkey) from None
         self.name, self.public, self.kind, self.vkey = name, raw[1:], raw[:1], vkey.strip()
-        self.id = key_id(name, raw)
+        self.id, self.until = key_id(name, raw), BOUNDLESS
         if not name or len(raw) != 33 or self.kind not in (b"\1", b"\4") or hint != self.id.hex():
             raise Refused("not an Ed25519 verifier key: %.80r" % vkey)
 
@@ -183,6 +185,10 @@ class Key:
                 raise Refused(f"the checkpoint's signature by {self.name} does not hold")
             return at
         return None
+
+    def vouches(self, note: Note) -> bool:
+        """Whether this key signed the note of its own record while it was the one to do so; Refused as `signed`."""
+        return self.name == note.origin and note.size <= self.until and self.signed(note) is not None
 
 
 def key_id(name: str, raw: bytes) -> bytes:
@@ -208,23 +214,43 @@ class Note:
                 raise Refused("a signature of the checkpoint can't be read") from None
 
 
+def assent(before: str, new: str) -> bytes:
+    """What the key `before` signs so that the key `new` may follow it; both as verifier keys."""
+    return f"signalbox/key-change\n{before}\n{new}\n".encode()
+
+
 def trusted(pinned: list[Key], rotations: list[Any]) -> list[Key]:
-    """`pinned`, and each key that a rotation sealed under one of them brought in."""
-    keys = list(pinned)
+    """`pinned`, and each key that one of them signed for in an entry that it sealed. A key that another followed is
+    good up to the checkpoint that sealed the change, and for nothing after it (`until`)."""
+    keys = [Key(key.vkey) for key in pinned]
     for one in rotations:
         note = Note(one.get("checkpoint"))
-        if not any(key.signed(note) is not None for key in keys if key.name == note.origin):
+        signers = {key.vkey: key for key in keys if key.vouches(note)}
+        if not signers:
             continue
-        body, path = one.get("body"), one.get("proof")
-        if not isinstance(body, str) or not isinstance(path, list) or not all(_is_hash(node) for node in path):
+        seq, body, path = one.get("seq"), one.get("body"), one.get("proof")
+        if not (type(seq) is int and isinstance(body, str) and _is_list(path, str) and all(map(_is_hash, path))):
             raise Refused("a change of keys in the first line can't be read")
-        leaf = hashlib.sha256(b"\0" + body.encode()).digest()
-        if not included(leaf, one.get("seq", -1), note.size, [bytes.fromhex(node) for node in path], note.root):
+        leaf = hashlib.sha256(b"\0" + _bytes(body)).digest()
+        if not included(leaf, seq, note.size, [bytes.fromhex(node) for node in path], note.root):
             raise Refused("a change of keys in the first line was not sealed by the key before it")
-        said = json.loads(body)
-        if said.get("verb") == "record.key-rotated":
-            keys.append(Key(said["detail"]["key"]))
+        before, new = _change(body, signers)
+        if before is not None and new is not None and before.until == BOUNDLESS:
+            before.until = note.size
+            keys += [new] if new.vkey not in [key.vkey for key in keys] else []
     return keys
+
+
+def _change(body: str, keys: dict[str, Key]) -> tuple[Key | None, Key | None]:
+    """The one of `keys` that is followed and the key that follows it, if the entry holds the first one's assent."""
+    try:
+        detail = json.loads(body)["detail"]
+        before, new = keys[detail["before"]], detail["key"]
+        signature = base64.b64decode(detail["assent"], validate=True)
+        holds = ed25519_holds(before.public, assent(before.vkey, new), signature)
+        return (before, Key(new)) if holds else (None, None)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None, None
 
 
 # The walk
@@ -298,8 +324,8 @@ class Check:
         self.note = note = Note(doc.get("checkpoint"))
         if note.origin != doc.get("origin"):
             raise Refused("line 1 names another origin than its checkpoint")
-        keys = trusted(self.pinned, rotations) if self.pinned else [Key(vkey) for vkey in vkeys]
-        self.signers = [key.vkey for key in keys if key.name == note.origin and key.signed(note) is not None]
+        keys = trusted(self.pinned or [Key(vkey) for vkey in vkeys], rotations)
+        self.signers = [key.vkey for key in keys if key.vouches(note)]
         if not self.signers:
             raise Refused("none of the keys %s signed the checkpoint" % ("given" if self.pinned else "in line 1"))
         for witness in self.witnesses:

@@ -24,7 +24,7 @@ from audit.ids import id_time
 from audit.keys import Verifier
 from audit.merkle import Frontier
 from audit.report import KEPT, Report
-from audit.standalone import Refused
+from audit.standalone import BOUNDLESS, Refused
 from audit.swift import Chunk, intact
 
 CHUNK = 2_500
@@ -70,16 +70,17 @@ def verify(
     Trusts the keys in `verifiers` and those that sealed changes brought in after them, else those in `audit_key`;
     `outside` is the file of checkpoints, by default the one the sealer writes. `progress` hears (numbers walked, of
     how many). A part of the record goes from the checkpoint of size `start` to that of size `stop`; what is not sealed
-    yet is looked at when it goes to the end, and for entries without a seal only if the record is asked for `whole`.
+    yet is looked at when it goes to the end, and for entries without a seal only if the record is asked for `whole`:
+    so are all the months of which something went by rule, wherever the part lies.
     """
     report = Report()
-    keys = [Verifier.parse(row[0]) for row in conn.execute("select vkey from audit_key order by at").fetchall()]
+    known = [Verifier.parse(row[0]) for row in conn.execute("select vkey from audit_key order by at").fetchall()]
+    keys = dict.fromkeys(known if verifiers is None else verifiers, BOUNDLESS)
     try:
-        if verifiers is not None:
-            keys = rotation.followed(conn, verifiers)
-        elif keys:
-            brought_in = rotation.followed(conn, keys[:1])
-            report.notes += [f"nothing sealed brought in the key {v.vkey}" for v in keys if v not in brought_in]
+        if verifiers is None:
+            brought_in = rotation.followed(conn, known[:1])
+            report.notes += [f"nothing sealed brought in the key {v.vkey}" for v in known if v not in brought_in]
+        keys = rotation.followed(conn, keys)
     except Refused as error:
         report.add(None, None, str(error))
     report.keys = [v.vkey for v in keys]
@@ -92,13 +93,15 @@ def verify(
     report.sealed = stop - start
     if stop == head:
         walk.finish(whole=whole)
+    for fault in walk.aged.faults() if whole else ():
+        report.add(fault.seq, None, fault.what)
     return report
 
 
 class _Walk:
     """The state of one walk along the leaves."""
 
-    def __init__(self, conn: Any, report: Report, verifiers: list[Verifier], outside: Path, start: int) -> None:
+    def __init__(self, conn: Any, report: Report, verifiers: dict[Verifier, int], outside: Path, start: int) -> None:
         self.conn, self.report, self.verifiers = conn, report, verifiers
         self.cursor = conn.cursor(binary=True)
         self.cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
@@ -184,8 +187,6 @@ class _Walk:
             for (id,) in self.conn.execute(_STRANGERS, [KEPT]):
                 self.report.add(None, id, "was slipped in: it is neither sealed nor waiting to be")
         self.report.dropped, self.report.aged = self.aged.dropped, self.aged.told()
-        for fault in self.aged.faults() if whole and not self.start else ():
-            self.report.add(fault.seq, None, fault.what)
         while self.next_outside is not None:
             self._newer(self.next_outside, size)
             self.next_outside = next(self.outside, None)
@@ -243,7 +244,7 @@ class _Walk:
         seq, entry, body = row[0], row[1], row[3]
         if body is None:
             self.missing += leaf is not None
-            if leaf is not None and self.aged.took(entry, leaf):
+            if leaf is not None and self.aged.took(entry):
                 return
             self.report.add(seq, entry, "is gone; only its seal is left" if leaf else "is gone before it was sealed")
             return
@@ -287,13 +288,18 @@ class _Walk:
     def _signed(self, row: Any) -> Checkpoint | None:
         size, root, note, _ = row
         try:
-            stated = checkpoints.verify(note, self.verifiers)
+            stated = self._believed(note)
         except CheckpointError as error:
             self.report.add(size - 1, None, f"the checkpoint for {size:,}: {error}")
             return None
         if (stated.size, stated.root) != (size, root):
             self.report.add(size - 1, None, f"the checkpoint for {size:,} is not what its note states")
         return stated if stated.size == size else None
+
+    def _believed(self, note: str) -> Checkpoint:
+        """What `note` states, signed by a key that no other had followed by then; CheckpointError otherwise."""
+        size = checkpoints.parse(note).size
+        return checkpoints.verify(note, [key for key, until in self.verifiers.items() if size <= until])
 
     def _outside(self, path: Path) -> Iterator[Checkpoint]:
         """The checkpoints in the file that a restore did not make void, in its order."""
@@ -312,7 +318,7 @@ class _Walk:
         for n, note in enumerate(checkpoints.read_outside(path, after=after)):
             try:
                 known = checkpoints.parse(note)
-                yield known if 0 < known.size <= self.start else checkpoints.verify(note, self.verifiers)
+                yield known if 0 < known.size <= self.start else self._believed(note)
             except CheckpointError as error:
                 self.report.add(None, None, f"checkpoint {n + 1} in {path}: {error}")
 

@@ -1,5 +1,6 @@
 """A new key signs the record, and whoever trusts the first one follows."""
 
+import base64
 import io
 import threading
 import time
@@ -12,7 +13,8 @@ from audit import checkpoints, keys, rotation, standalone
 from audit.entries import Line, append
 from audit.export import proved
 from audit.keys import Signer, Verifier
-from audit.seal import run
+from audit.seal import load_frontier, run, seal_batch
+from audit.tiles import Tiles
 from audit.verify import verify
 
 HEADER = {"filter": {}, "made": {"at": "2026-11-21T10:00:00.000Z", "by": "person:7"}}
@@ -47,8 +49,8 @@ def test_the_old_key_seals_the_change_before_the_new_one_signs(fresh, connect, v
     signers = [next(v for v in (first, second, third) if _signed(note, v)) for note in notes]
     assert signers == sorted(signers, key=[first, second, third].index)
     assert set(signers) == {first, second, third}
-    assert rotation.followed(fresh, [first]) == [first, second, third]
-    assert rotation.followed(fresh, [third]) == [third]
+    assert list(rotation.followed(fresh, [first])) == [first, second, third]
+    assert list(rotation.followed(fresh, [third])) == [third]
     report = verify(fresh, outside=var / "checkpoints.log", verifiers=[first])
     assert (report.problems, report.notes) == ([], [])
     assert verify(fresh, outside=var / "checkpoints.log", verifiers=[third]).found
@@ -73,10 +75,62 @@ def test_a_change_that_the_old_key_did_not_seal_is_not_followed(fresh, connect, 
     detail = {"key": eve.verifier.vkey, "before": first.vkey, "by": "eve", "why": "mine now"}
     append(fresh, [Line(rotation.VERB, rotation.SUBJECT, "cli", detail=detail)])
     sealed(fresh, connect, var)
-    assert rotation.followed(fresh, [first]) == [first]
+    assert list(rotation.followed(fresh, [first])) == [first]
     report = verify(fresh, outside=var / "checkpoints.log")
     assert f"nothing sealed brought in the key {eve.verifier.vkey}" in report.notes
     assert verify(fresh, outside=var / "checkpoints.log", verifiers=[first]).found
+
+
+def test_an_entry_that_names_a_key_brings_in_none_without_the_old_keys_signature(fresh, connect, var):
+    """Whoever can write an entry has the true sealer seal it; that must not make their key a trusted one."""
+    first = keys.signer(fresh).verifier
+    eve = Signer.make(first.name)
+    own = base64.b64encode(eve.sign(standalone.assent(first.vkey, eve.verifier.vkey))).decode()
+    for more in ({}, {"assent": own}, {"assent": 5}, {"assent": own, "before": eve.verifier.vkey}):
+        detail = {"key": eve.verifier.vkey, "before": first.vkey, "by": "eve", "why": "mine now"} | more
+        append(fresh, [Line(rotation.VERB, rotation.SUBJECT, "cli", detail=detail)])
+    sealed(fresh, connect, var)
+    assert list(rotation.followed(fresh, [first])) == [first]
+    changes = rotation.chain(fresh, Tiles(fresh))
+    assert len(changes) == 4
+    size, root = fresh.execute("select size, root from audit_checkpoint order by size desc limit 1").fetchone()
+    notes = {who: standalone.Note(checkpoints.sign(who, size, root)) for who in (eve, keys.signer(fresh))}
+    believed = [
+        any(k.vouches(n) for k in standalone.trusted([standalone.Key(first.vkey)], changes)) for n in notes.values()
+    ]
+    assert believed == [False, True]
+
+
+def test_a_key_that_another_followed_signs_nothing_more(fresh, connect, var):
+    sealed(fresh, connect, var)
+    old = keys.signer(fresh)
+    rotation.ask(fresh, actor="cli", by="ana", why="it may be stolen")
+    sealed(fresh, connect, var)
+    sealed(fresh, connect, var)
+    assert verify(fresh, outside=var / "checkpoints.log", verifiers=[old.verifier]).ok
+    size, root = fresh.execute("select size, root from audit_checkpoint order by size desc limit 1").fetchone()
+    stolen = checkpoints.sign(old, size, root)
+    fresh.execute("set session_replication_role = replica")
+    fresh.execute("update audit_checkpoint set note = %s where size = %s", [stolen, size])
+    for verifiers in (None, [old.verifier]):
+        assert "no known key" in verify(fresh, outside=var / "none", verifiers=verifiers).problems[0].what
+    data = b"".join(proved(fresh, iter([1, 2]), header=HEADER))
+    for pinned in ([], [standalone.Key(old.verifier.vkey)]):
+        one = standalone.Check(io.BytesIO(data), pinned, [])
+        assert not one.run()
+        assert "signed the checkpoint" in one.problems[0]
+
+
+def test_a_sealer_that_died_before_it_went_over_does_so_before_it_signs_again(fresh, connect, var):
+    sealed(fresh, connect, var)
+    old = keys.signer(fresh)
+    new = rotation.ask(fresh, actor="cli", by="ana", why="a year is over")
+    seal_batch(fresh, load_frontier(fresh), old)
+    sealed(fresh, connect, var)
+    last = fresh.execute("select note from audit_checkpoint order by size desc limit 1").fetchone()[0]
+    assert _signed(last, new)
+    assert verify(fresh, outside=var / "checkpoints.log", verifiers=[old.verifier]).ok
+    assert sorted(path.name for path in keys.key_file().parent.iterdir()) == ["seal.key"]
 
 
 def test_the_command_asks_once(fresh, var, capsys):
@@ -84,3 +138,13 @@ def test_the_command_asks_once(fresh, var, capsys):
     assert Verifier.parse(capsys.readouterr().out.splitlines()[0]) != keys.signer(fresh).verifier
     with pytest.raises(CommandError, match="waits for the sealer"):
         call_command("rotate_key", why="again")
+
+
+def test_a_key_that_a_crash_left_without_its_entry_is_taken_up(fresh, connect, var):
+    sealed(fresh, connect, var)
+    left = Signer.make(keys.signer(fresh).name)
+    keys.write_once(rotation.next_file(), left.secret())
+    assert rotation.ask(fresh, actor="cli", by="ana", why="again") == left.verifier
+    sealed(fresh, connect, var)
+    assert keys.signer(fresh).verifier == left.verifier
+    assert [path.name for path in keys.key_file().parent.iterdir()] == ["seal.key"]
