@@ -92,7 +92,7 @@ def look(conn: Any, *, seconds: float = 20.0) -> Look:
     in_round = here.in_round or here.whole_at is None
     fresh = found
     while in_round and time.monotonic() < ends and rolling < size:
-        rolling = walk(rolling, whole=rolling + STRETCH >= size)
+        rolling = walk(rolling, whole=_next(conn, rolling) >= size)
     round_found += found - fresh
     if in_round and size and rolling >= size:
         ended, rolling = True, 0

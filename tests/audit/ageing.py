@@ -49,12 +49,18 @@ class Record:
             pass
 
     def rule(self, *rules, days=2):
-        """Rules that were set `days` ago, as the owner alone can pretend."""
+        """Rules that were set `days` ago, as the owner alone can pretend, with their entry."""
         version = self.conn.execute("select coalesce(max(version), 0) + 1 from audit_retention").fetchone()[0]
         self.conn.execute(
             "insert into audit_retention values (%s, %s, 'cli', 'agreed', now() - %s)",
             [version, json.dumps([rule.document for rule in rules]), timedelta(days=days)],
         )
+        at = datetime.now(UTC) - timedelta(days=days)
+        make_partitions(self.conn.cursor(), "audit_entry", start=at.date(), months=1)
+        detail = {"rules": [rule.document for rule in rules]}
+        with self.monkeypatch.context() as patched:
+            patched.setattr(writing, "new_ids", lambda _: [UUID(int=floor_id(at).int + version)])
+            append(self.conn, [Line("record.ruled", f"retention:{version}", "cli", detail=detail)])
 
     def go(self, folder, **more):
         """Everything that is due, done."""
