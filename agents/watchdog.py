@@ -115,8 +115,8 @@ def verify_record() -> None:
         cause = f"Checkpoints have not got to {worst.target} for {worst.seconds / 60:.0f} minutes: {worst.error}"
         paging.open_incident("outlet", cause, actor=ACTOR)
     if seen.ended_round:
-        result = f"BROKEN, {seen.found} found" if seen.found else "it holds"
-        detail = {"sealed": seen.walked, "found": seen.found, "first": seen.first, "result": result}
+        result = f"BROKEN, {seen.round_found} found" if seen.round_found else "it holds"
+        detail = {"sealed": seen.size, "found": seen.round_found, "first": seen.round_first, "result": result}
         with transaction.atomic():
             record(Line("record.verified", "record:all", ACTOR, detail=detail))
 

@@ -54,12 +54,16 @@ class State(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What one look found: how many entries were walked, what was wrong, and whether it ended a round."""
+    """What one look found: how many entries were walked, what was wrong, and whether it ended a round; then what the
+    whole round found, over all its looks, of how many entries."""
 
     walked: int
     found: int
     first: str
     ended_round: bool
+    round_found: int = 0
+    round_first: str = ""
+    size: int = 0
 
 
 def state(cursor: Any) -> State:
@@ -97,7 +101,7 @@ def look(conn: Any, *, seconds: float = 20.0) -> Look:
     if in_round and size and rolling >= size:
         ended, rolling = True, 0
     standing = round_found if ended else max(here.found, found)
-    saved = {
+    saved: dict[str, Any] = {
         "size": size,
         "rolling": rolling,
         "found": standing,
@@ -107,7 +111,7 @@ def look(conn: Any, *, seconds: float = 20.0) -> Look:
         "ends": ended,
     }
     conn.execute(_SAVE, saved)
-    return Look(walked, found, first, ended)
+    return Look(walked, found, first, ended, round_found, saved["first"] if round_found else "", size)
 
 
 def _next(conn: Any, at: int) -> int:

@@ -35,6 +35,17 @@ def test_a_whole_round_is_an_entry_and_a_break_an_incident(record):
     assert "number 7" in incident.cause
 
 
+def test_what_an_earlier_look_of_the_round_found_is_in_its_entry(record):
+    append(record, [Line("play.changed", "play:20", "cli")])
+    checkpoints.write_outside(
+        checkpoints.outside_file(), seal_batch(record, load_frontier(record), keys.signer(record))[1]
+    )
+    record.execute("update audit_verified set size = 20, rolling = 20, round_found = 2, found = 2, first = 'number 7'")
+    watchdog.verify_record()
+    body = bytes(Entry.objects.get(verb="record.verified").body)
+    assert b'"detail":{"first":"number 7","found":2,"result":"BROKEN, 2 found","sealed":21}' in body
+
+
 def test_an_outlet_that_has_failed_for_long_is_an_incident(record):
     record.execute(
         "insert into audit_outlet (target, failing_since, error) values"
