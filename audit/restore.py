@@ -1,10 +1,12 @@
 """A database older than the checkpoints outside: a restore from a backup, which is an entry and not a mystery.
 
 The sealer does not seal on from there by itself, as that would fork the record. `explain` writes the entry that names
-the stretch that was lost; then it goes on, and verify tells of the stretch instead of calling it a break.
+the stretch that was lost; then it goes on, and verify tells of the stretch instead of calling it a break. It also says
+so outside the database: an entry alone excuses nothing, or whoever rewrites the database could excuse that.
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,27 +41,54 @@ class Restore(NamedTuple):
     why: str
     at: str
 
+    @property
+    def name(self) -> str:
+        """The first and the last number that are lost, such as 200-356."""
+        return f"{self.here}-{self.lost - 1}"
+
     def __str__(self) -> str:
         stretch = f"numbers {self.here:,} to {self.lost - 1:,} as they were before"
         return f"restored from a backup, {stretch} are lost: {self.why} ({self.by}, {self.at})"
 
 
 def restores(conn: Any) -> list[Restore]:
-    """What the record tells of restores, oldest first."""
+    """What the record tells of restores, oldest first; an entry that can't be read tells of none."""
     found = []
     for body, seq, _ in conn.execute(_TOLD, [SUBJECT, VERB]).fetchall():
-        said = orjson.loads(bytes(body))
-        detail = said["detail"]
-        root = bytes.fromhex(detail["root"])
-        found.append(Restore(seq, detail["here"], detail["lost"], root, detail["by"], detail["why"], said["at"]))
+        try:
+            said = orjson.loads(bytes(body))
+            detail = said["detail"]
+            here, lost, root = int(detail["here"]), int(detail["lost"]), bytes.fromhex(detail["root"])
+            found.append(Restore(seq, here, lost, root, str(detail["by"]), str(detail["why"]), str(said["at"])))
+        except (ValueError, KeyError, TypeError):
+            continue
     return found
+
+
+def beside(outside: Path) -> Path:
+    """The file, next to that of the checkpoints, in which each restore is said outside the database too."""
+    return outside.with_name(f"{outside.name}.restored")
+
+
+def believed(conn: Any, outside: Path, also: Collection[str] = ()) -> tuple[list[Restore], list[Restore]]:
+    """Of the restores that the record tells of, those that are said outside as well, or named in `also` ("200-356");
+    and the others, which excuse nothing."""
+    said = beside(outside).read_text().split("\n") if beside(outside).exists() else []
+    known, others = [], []
+    for one in restores(conn):
+        (known if _line(one) in said or one.name in also else others).append(one)
+    return known, others
+
+
+def _line(one: Restore) -> str:
+    return f"{one.name} {one.root.hex()}"
 
 
 def ahead(conn: Any, outside: Path, size: int) -> Checkpoint | None:
     """The newest checkpoint in the file, when this database, `size` entries long, is not the one it was taken from and
     no entry explains it; None when all is well."""
     last = checkpoints.last_outside(outside)
-    if last is None or any((one.lost, one.root) == (last.size, last.root) for one in restores(conn)):
+    if last is None or any((one.lost, one.root) == (last.size, last.root) for one in believed(conn, outside)[0]):
         return None
     if last.size > size:
         return last
@@ -84,7 +113,7 @@ def refuse(last: Checkpoint, outside: Path, size: int) -> Astray:
 
 
 def explain(conn: Any, outside: Path, *, actor: str, by: str, why: str) -> Restore | None:
-    """Write the entry that tells of the stretch that is lost; None when there is nothing to explain.
+    """Write down outside, then as an entry, which stretch is lost; None when there is nothing to explain.
 
     `conn` is a psycopg connection in autocommit. The sealer must not run meanwhile, and does not where this is needed.
     """
@@ -92,7 +121,12 @@ def explain(conn: Any, outside: Path, *, actor: str, by: str, why: str) -> Resto
     last = ahead(conn, outside, size)
     if last is None:
         return None
-    detail = {"here": _common(conn, outside, size), "lost": last.size, "root": last.root.hex(), "by": by, "why": why}
+    told = Restore(None, _common(conn, outside, size), last.size, last.root, by, why, "")
+    detail = {"here": told.here, "lost": told.lost, "root": told.root.hex(), "by": by, "why": why}
+    with beside(outside).open("a") as file:
+        file.write(f"{_line(told)}\n")
+        file.flush()
+        os.fsync(file.fileno())
     with conn.transaction():
         append(conn, [Line(VERB, SUBJECT, actor, detail=detail)])
     return restores(conn)[-1]
@@ -113,10 +147,13 @@ def standing(known: Iterable[Checkpoint], told: list[Restore]) -> Iterator[Check
 def _common(conn: Any, outside: Path, size: int) -> int:
     """The size up to which this database and the checkpoints outside are one record."""
     reader, agreed = Tiles(conn), 0
-    for known in standing(map(checkpoints.parse, checkpoints.read_outside(outside)), restores(conn)):
+    for known in standing(map(checkpoints.parse, checkpoints.read_outside(outside)), believed(conn, outside)[0]):
         if isinstance(known, Restore) or known.size > size:
             return size
-        if reader.root(0, known.size) != known.root:
+        try:
+            if reader.root(0, known.size) != known.root:
+                return agreed
+        except TileError:
             return agreed
         agreed = known.size
     return size

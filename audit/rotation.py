@@ -79,20 +79,20 @@ def go_over(conn: Any, new: Signer) -> None:
 
 def chain(conn: Any, reader: Tiles) -> list[dict[str, Any]]:
     """Every change of keys so far, each with its bytes, its proof and the checkpoint that sealed it: what a verifier
-    that trusts an older key needs."""
-    return [
-        {
-            "seq": seq,
-            "body": bytes(body).decode(),
-            "proof": [node.hex() for node in reader.inclusion(seq, size)],
-            "checkpoint": note,
-        }
-        for seq, body, size, note in conn.execute(_CHANGES, [SUBJECT, VERB]).fetchall()
-    ]
+    that trusts an older key needs. One whose bytes are no text changes nothing. TileError when nodes are missing."""
+    changes = []
+    for seq, body, size, note in conn.execute(_CHANGES, [SUBJECT, VERB]).fetchall():
+        try:
+            text = bytes(body).decode()
+        except UnicodeDecodeError:
+            continue
+        proof = [node.hex() for node in reader.inclusion(seq, size)]
+        changes.append({"seq": seq, "body": text, "proof": proof, "checkpoint": note})
+    return changes
 
 
 def followed(conn: Any, pinned: Iterable[Verifier]) -> dict[Verifier, int]:
     """`pinned`, and every key that a sealed change brought in after one of them; each with the size up to which it may
-    sign. standalone.Refused when a change that claims to be sealed is not."""
+    sign. standalone.Refused when a change that claims to be sealed is not, TileError when its proof's nodes are gone."""
     given = [standalone.Key(verifier.vkey) for verifier in pinned]
     return {Verifier.parse(key.vkey): key.until for key in standalone.trusted(given, chain(conn, Tiles(conn)))}

@@ -6,7 +6,7 @@ the database and those kept outside it. After a break the tree is taken up again
 edge, if its root is the signed one, so that one break does not hide the next.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from audit.merkle import Frontier
 from audit.report import KEPT, Report
 from audit.standalone import BOUNDLESS, Refused
 from audit.swift import Chunk, intact
+from audit.tiles import TileError
 
 CHUNK = 2_500
 _COLUMNS = ("verb", "subject", "actor", "agent", "region", "segment", "account", "request")
@@ -64,6 +65,7 @@ def verify(
     start: int = 0,
     stop: int | None = None,
     whole: bool = True,
+    restored: Collection[str] = (),
 ) -> Report:
     """Check the record on `conn`, a psycopg 3 connection in autocommit; a sealer may go on meanwhile. Reads only.
 
@@ -71,7 +73,8 @@ def verify(
     `outside` is the file of checkpoints, by default the one the sealer writes. `progress` hears (numbers walked, of
     how many). A part of the record goes from the checkpoint of size `start` to that of size `stop`; what is not sealed
     yet is looked at when it goes to the end, and for entries without a seal only if the record is asked for `whole`:
-    so are all the months of which something went by rule, wherever the part lies.
+    so are all the months of which something went by rule, wherever the part lies. Restores from backups that are said
+    beside `outside`, or named in `restored` ("200-356"), are notes; any other is a break and excuses nothing.
     """
     report = Report()
     known = [Verifier.parse(row[0]) for row in conn.execute("select vkey from audit_key order by at").fetchall()]
@@ -81,12 +84,12 @@ def verify(
             brought_in = rotation.followed(conn, known[:1])
             report.notes += [f"nothing sealed brought in the key {v.vkey}" for v in known if v not in brought_in]
         keys = rotation.followed(conn, keys)
-    except Refused as error:
+    except (Refused, TileError) as error:
         report.add(None, None, str(error))
     report.keys = [v.vkey for v in keys]
     head = conn.execute("select coalesce(max(size), 0) from audit_checkpoint").fetchone()[0]
     stop = head if stop is None else min(stop, head)
-    walk = _Walk(conn, report, keys, outside or checkpoints.outside_file(), start)
+    walk = _Walk(conn, report, keys, outside or checkpoints.outside_file(), start, restored)
     for at in range(start, stop, CHUNK):
         walk.chunk(at, min(at + CHUNK, stop))
         progress(min(at + CHUNK, stop) - start, stop - start)
@@ -101,8 +104,16 @@ def verify(
 class _Walk:
     """The state of one walk along the leaves."""
 
-    def __init__(self, conn: Any, report: Report, verifiers: dict[Verifier, int], outside: Path, start: int) -> None:
-        self.conn, self.report, self.verifiers = conn, report, verifiers
+    def __init__(
+        self,
+        conn: Any,
+        report: Report,
+        verifiers: dict[Verifier, int],
+        outside: Path,
+        start: int,
+        restored: Collection[str],
+    ) -> None:
+        self.conn, self.report, self.verifiers, self.restored = conn, report, verifiers, restored
         self.cursor = conn.cursor(binary=True)
         self.cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
         self.frontier: Frontier | None = Frontier()
@@ -303,14 +314,17 @@ class _Walk:
 
     def _outside(self, path: Path) -> Iterator[Checkpoint]:
         """The checkpoints in the file that a restore did not make void, in its order."""
-        told = restore.restores(self.conn)
+        told, others = restore.believed(self.conn, path, self.restored)
         self.report.notes += map(str, told)
+        for one in others:
+            if path.exists():
+                self.report.add(one.seq, None, f"tells of a restore ({one.name}) that nothing outside knows of")
         for one in restore.standing(self._read_outside(path, 0 if told else self.start), told):
             if isinstance(one, Checkpoint):
                 yield one
             elif path.exists():
                 self.report.add(
-                    one.seq, None, f"tells of a restore from {one.lost:,} entries that nothing outside knows"
+                    one.seq, None, f"tells of a restore from {one.lost:,} entries that nothing outside knows of"
                 )
 
     def _read_outside(self, path: Path, after: int) -> Iterator[Checkpoint]:

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from audit import checkpoints, keys, restore
 from audit.entries import Line, append
+from audit.merkle import Frontier
 from audit.seal import SealError, load_frontier, run, seal_batch
 from audit.verify import verify
 
@@ -122,3 +123,54 @@ def test_another_databases_file_is_refused(fresh, connect, log):
     checkpoints.write_outside(log, checkpoints.sign(keys.signer(fresh), 3, b"\2" * 32))
     [why] = sealer(connect, log)
     assert "another root for the first 3 entries" in why
+
+
+def rewrite(conn, log, told):
+    """Everything rewritten and signed with the stolen key; a last entry says that a backup was restored."""
+    detail = {"by": "eve", "why": "a backup", "root": told.root.hex(), "here": 0, "lost": told.size}
+    append(conn, [Line(restore.VERB, restore.SUBJECT, "cli", detail=detail)])
+    write_and_seal(conn, log.with_name("elsewhere"), [1])
+    conn.execute("set session_replication_role = replica")
+    conn.execute(
+        "update audit_entry set actor = 'x', body = replace(convert_from(body, 'UTF8'), '\"cli\"', '\"x\"')::bytea"
+    )
+    conn.execute("update audit_leaf l set hash = sha256('\\x00'::bytea || body) from audit_entry e where e.id = entry")
+    conn.execute("delete from audit_checkpoint")
+    conn.execute("delete from audit_tile")
+    frontier = Frontier()
+    for (leaf,) in conn.execute("select hash from audit_leaf order by seq").fetchall():
+        frontier.append(leaf)
+    note = checkpoints.sign(keys.signer(conn), frontier.size, frontier.root())
+    row = [frontier.size, frontier.root(), note, frontier.to_bytes()]
+    conn.execute("insert into audit_checkpoint (size, root, note, frontier) values (%s, %s, %s, %s)", row)
+    conn.execute("set session_replication_role = origin")
+
+
+def test_an_entry_that_tells_of_a_restore_excuses_no_rewriting(fresh, connect, log, capsys):
+    """HOSTILE 15: what is said in the database alone is said by whoever rewrote it."""
+    write_and_seal(fresh, log, [100, 100])
+    rewrite(fresh, log, checkpoints.last_outside(log))
+    report = verify(fresh, outside=log)
+    assert "tells of a restore (0-199) that nothing outside knows of" in report.problems[0].what
+    assert report.notes == []
+    assert any("rewritten" in problem.what or "no such" in problem.what for problem in report.problems[1:])
+    [why] = sealer(connect, log)
+    assert "another root" in why
+    with pytest.raises(SystemExit):
+        call_command("verify", outside=log)
+    call_command("verify", outside=log, restored=["0-199"])
+    assert "numbers 0 to 199 as they were before are lost: a backup" in capsys.readouterr().out
+
+
+def test_a_broken_entry_about_a_restore_is_named_and_stops_nobody(fresh, log):
+    write_and_seal(fresh, log, [100, 100])
+    roll_back(fresh, 100)
+    restore.explain(fresh, log, actor="cli", by="ana", why="first")
+    write_and_seal(fresh, log, [10])
+    entry, body = fresh.execute("select id, body from audit_entry where verb = %s", [restore.VERB]).fetchone()
+    seq = fresh.execute("select seq from audit_leaf where entry = %s", [entry]).fetchone()[0]
+    fresh.execute("set session_replication_role = replica")
+    for broken in (b"\xff" + body, b"[]", body.replace(b'"lost"', b'"last"'), body.replace(b'"root":"', b'"root":"x')):
+        fresh.execute("update audit_entry set body = %s where id = %s", [broken, entry])
+        assert seq in [problem.seq for problem in verify(fresh, outside=log).problems]
+        assert isinstance(restore.ahead(fresh, log, 110), checkpoints.Checkpoint | None)

@@ -148,3 +148,22 @@ def test_a_key_that_a_crash_left_without_its_entry_is_taken_up(fresh, connect, v
     sealed(fresh, connect, var)
     assert keys.signer(fresh).verifier == left.verifier
     assert [path.name for path in keys.key_file().parent.iterdir()] == ["seal.key"]
+
+
+def test_what_is_broken_about_a_change_of_keys_is_named(fresh, connect, var):
+    sealed(fresh, connect, var, n=600)
+    first = keys.signer(fresh).verifier
+    rotation.ask(fresh, actor="cli", by="ana", why="a year is over")
+    sealed(fresh, connect, var)
+    fresh.execute("set session_replication_role = replica")
+    with fresh.transaction(force_rollback=True):
+        fresh.execute("update audit_entry set body = '\\xff' where verb = %s", [rotation.VERB])
+        assert 600 in [problem.seq for problem in verify(fresh, outside=var / "none").problems]
+    with fresh.transaction(force_rollback=True):
+        fresh.execute("delete from audit_leaf where seq = 599")
+        found = verify(fresh, outside=var / "none", verifiers=[first]).problems
+        assert any("not all sealed" in problem.what or "not sealed" in problem.what for problem in found)
+    with fresh.transaction(force_rollback=True):
+        fresh.execute("delete from audit_tile where index = 1")
+        fresh.execute("delete from audit_leaf where seq = 300")
+        assert verify(fresh, outside=var / "none").found

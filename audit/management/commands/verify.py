@@ -21,6 +21,9 @@ class Command(BaseCommand):
         """Keys to trust and the file of checkpoints outside."""
         parser.add_argument("--key", action="append", help="trust this C2SP verifier key only (may be repeated)")
         parser.add_argument("--outside", type=Path, help="file of checkpoints kept outside the database")
+        parser.add_argument(
+            "--restored", action="append", default=[], help="believe this restore, such as 200-356 (may be repeated)"
+        )
         parser.add_argument("--show", type=int, default=20, help="how many problems to name (default 20)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,7 +35,7 @@ class Command(BaseCommand):
         if options["outside"] and not options["outside"].exists():
             raise CommandError(f"no file {options['outside']}")
         with direct_connection() as conn:
-            report = verify(conn, verifiers=verifiers, outside=options["outside"])
+            report = verify(conn, verifiers=verifiers, outside=options["outside"], restored=options["restored"])
         self.stdout.write(summary(report))
         for problem in report.problems[: options["show"]]:
             self.stdout.write(f"  {problem}")
