@@ -29,7 +29,8 @@ _ENTRIES = """
 select string_agg(id::text, chr(31)), string_agg(timestamptz_send(at), ''::bytea),
     string_agg(coalesce(run::text, ''), chr(31)), string_agg(subject, chr(31)), string_agg(account, chr(31)),
     string_agg(request, chr(31)), string_agg(concat_ws(chr(30), actor, agent, region, segment, verb), chr(31)),
-    '\\x00'::bytea || string_agg(body, '\\x1f00'::bytea)
+    '\\x00'::bytea || string_agg(body, '\\x1f00'::bytea),
+    bool_and(num_nulls(at, subject, account, request, actor, agent, region, segment, verb, body) = 0)
 from (
     select id, at, run, subject, account, request, actor, agent, region, segment, verb, body
     from audit_entry where id >= %s and id <= %s order by id limit %s
@@ -91,10 +92,11 @@ def intact(cursor: Any, start: int, stop: int) -> Chunk | None:
         return None
     ids = together.split(_UNIT)
     row = cursor.execute(_ENTRIES, [min(ids), max(ids), _STRAY * count]).fetchone()
-    if row[0] is None:
+    *columns, whole = row
+    if not whole:  # none at all, or a null, which the columns put together would pass over
         return None
     try:
-        found, digests = _compared(*row)
+        found, digests = _compared(*columns)
     except (ValueError, OverflowError):  # not as many as there should be, no UTF-8, no moment that can be written
         return None
     if found != ids:

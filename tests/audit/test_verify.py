@@ -131,6 +131,17 @@ def test_one_bit_flipped_anywhere_is_found_and_its_number_named(record, log):
             assert column in str(report.problems[0]) or column in ("body", "leaf"), (seed, seq, column)
 
 
+def test_a_null_that_a_separator_elsewhere_makes_up_for_is_found(record, log):
+    as_superuser(record, "alter table audit_entry alter column subject drop not null, alter column body drop not null")
+    one, other = entry_at(record, 70), entry_at(record, 71)
+    for column, joined in (("subject", "e.subject || chr(31) || o.subject"), ("body", r"e.body || '\x1f00' || o.body")):
+        with record.transaction(force_rollback=True):
+            sql = f"update audit_entry e set {column} = {joined} from audit_entry o where e.id = %s and o.id = %s"
+            as_superuser(record, sql, [one, other])
+            as_superuser(record, f"update audit_entry set {column} = null where id = %s", [other])
+            assert [problem.seq for problem in verify(record, outside=log).problems] == [70, 71]
+
+
 def test_many_breaks_are_each_named(record, log):
     broken = sorted(random.Random(1).sample(range(SIZE), 60))
     for seq in broken:
