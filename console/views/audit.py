@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,8 @@ PATIENCE_MS = 4000
 """How long one question to the record may take."""
 VERIFY_MOST = 200_000
 """Longer records are verified by `manage.py verify`, which needs no browser to wait."""
+VERIFIED_BACK = 100
+"""How many verifications the page looks back through."""
 RECORD = "record:all"
 
 
@@ -128,9 +131,23 @@ def _by_itself() -> dict[str, Any]:
         return {"watched": watch.state(cursor), "stuck": stuck}
 
 
-def _last_verified(request: HttpRequest) -> Told | None:
+@dataclass(frozen=True)
+class Verified:
+    """The newest entry of a verification, and the oldest of those without a break in between that found it alike: of
+    the newest VERIFIED_BACK, `further` where there may be older ones."""
+
+    last: Told
+    since: datetime
+    further: bool
+
+
+def _last_verified(request: HttpRequest) -> Verified | None:
     asked = narrowed(request.user, Filters(subject=RECORD, verb="record.verified"))
-    return next(iter(told(timeline(asked, limit=1))), None)
+    rows = timeline(asked, limit=VERIFIED_BACK)
+    if not rows:
+        return None
+    alike = list(takewhile(lambda row: bool(row.detail.get("found")) == bool(rows[0].detail.get("found")), rows))
+    return Verified(told(rows[:1])[0], alike[-1].at, len(alike) == VERIFIED_BACK)
 
 
 @require_GET

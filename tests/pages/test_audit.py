@@ -121,6 +121,30 @@ def test_verify_says_what_it_checked_and_a_break_opens_an_incident(world, client
     assert Incident.objects.get().kind == "record"
 
 
+def test_the_page_says_who_verified_and_since_when_it_was_found_so(world, client, charlie, bob):
+    def verified(found, actor):
+        (id_,) = write(
+            Line("record.verified", "record:all", actor, detail={"found": found, "result": "r", "sealed": 5})
+        )
+        return id_
+
+    client.force_login(charlie)
+    verified(0, "worker:watchdog")
+    verified(2, charlie.actor)
+    first = verified(0, "worker:watchdog")
+    last = verified(0, bob.actor)
+    answer = client.get("/audit")
+    said = answer.context["verified"]
+    assert (said.last.row.id, said.since, said.further) == (last, id_time(first), False)
+    text = answer.content.decode()
+    panel = text[text.index("Does it hold?") :]
+    assert f'<a href="/audit/{last}">Bob verified the record' in panel
+    assert "Found whole each time since" in panel
+    verified(1, charlie.actor)
+    text = client.get("/audit").content.decode()
+    assert "Found broken each time since" in text[text.index("Does it hold?") :]
+
+
 def test_export_is_what_the_filter_shows_without_live_cells(world, client, charlie):
     bad = ("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "|calc", "%0", "＝1", " =1", "a;=1", 'a"; "=1', "a\t+1")
     write(*(Line("play.changed", text, "cli", account=text) for text in bad), Line("x.y", "play:other", "cli"))
