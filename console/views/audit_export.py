@@ -150,7 +150,7 @@ def verifier(request: HttpRequest) -> FileResponse:
 def _note(person: Person, asked: FilterForm, form: str) -> UUID:
     """Write down that it is exported; the entry, of which the export itself shows what came before."""
     with transaction.atomic():
-        detail = {"filter": asked.document, "format": form}
+        detail = {"filter": asked.document(person), "format": form}
         return record(Line("record.exported", "record:all", person.actor, detail=detail))[0]
 
 
@@ -191,9 +191,10 @@ def _ndjson(reading: Reading, request: HttpRequest) -> Iterator[bytes]:
     """The lines of audit.export. Which entries is read first, their bytes as they are sent; it ends without its last
     line, and so does not verify, when what the reader may see changed on the way."""
     made = {"at": f"{reading.asked_at:%Y-%m-%dT%H:%M:%SZ}", "by": reading.person.actor}
+    header = {"filter": reading.form.document(reading.person), "made": made}
     reach, asked = access.reach(access.fresh(reading.person), access.SEE), monotonic()
     with connection.cursor() as cursor:
-        for line in proved(cursor, _ids(reading), header={"filter": reading.form.document, "made": made}):
+        for line in proved(cursor, _ids(reading), header=header):
             if monotonic() - asked > FRESH:
                 if access.reach(access.fresh(reading.person), access.SEE) != reach:
                     return

@@ -83,16 +83,17 @@ class FilterForm(forms.Form):
         """Whether something was typed in which there is nothing to look for."""
         return bool(self.cleaned_data["q"].strip() and not self.sought.words)
 
-    @property
-    def document(self) -> dict[str, Any]:
-        """The filter as an export and its entry name it: JSON, only what was given, times in UTC."""
+    def document(self, person: Any) -> dict[str, Any]:
+        """The filter as an export names it: JSON, only what was given, times in UTC. What lies beneath a region or
+        segment is listed for those who see all; for others it is as they gave it, with "/*"."""
         given = {name: self.cleaned_data[name] for name in NAMES if self.cleaned_data.get(name)}
         found = {name: _utc(value) if isinstance(value, datetime) else str(value) for name, value in given.items()}
         if found.get("verb", "").endswith("."):
             found["verbs"] = f"{found.pop('verb')}*"
+        listed = access.reach(person, access.SEE).everywhere
         for one, model in (("region", Region), ("segment", Segment)):
-            if one in found:
-                found[f"{one}s"] = _beneath(model, found.pop(one))  # type: ignore[assignment]
+            if code := found.pop(one, ""):
+                found[f"{one}s"] = _beneath(model, code) if listed else f"{code}/*"  # type: ignore[assignment]
         return found
 
 
@@ -258,7 +259,8 @@ def _of_kind(counted: dict[str, Counter[str]], kind: str) -> int | None:
 def _beneath(model: type[Region] | type[Segment], chosen: str) -> list[str] | None:
     if not chosen:
         return None
-    return [chosen, *(code for code in model.objects.values_list("code", flat=True) if beneath(code, chosen))]
+    codes = model.objects.values_list("code", flat=True)
+    return [chosen, *(code for code in codes if code != chosen and beneath(code, chosen))]
 
 
 def _utc(at: datetime) -> str:

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
+from agents.changes import grant as grants
 from audit.entries import Line
 from audit.models import Entry, Leaf
+from tests import making
 from tests.pages.test_audit import seal_all, world, write  # noqa: F401
 from tests.running import ROOT
 
@@ -37,6 +39,19 @@ def test_every_form_is_written_down_before_it_leaves(ids, client, charlie, form)
     assert told.actor == charlie.actor
     assert json.loads(bytes(told.body))["detail"] == {"filter": {"q": "panic", "verbs": "play.*"}, "format": form}
     assert b"".join(answer.streaming_content)
+
+
+def test_an_export_names_no_region_that_its_reader_does_not_see(ids, client, person):
+    ada, rita = person("Ada", role="admin"), person("Rita", role="rep", everywhere=False)
+    grants.give(rita, on=making.region("emea/de"), verbs=["approve"], why="Hers.", actor=ada.actor, by=ada)
+    making.region("emea/secret")
+    for reader, named in ((rita, "emea/*"), (ada, ["emea", "emea/de", "emea/fr", "emea/secret"])):
+        client.force_login(reader)
+        lines = taken(client, "ndjson", region="emea")
+        told = Entry.objects.filter(verb="record.exported").latest("id")
+        for said in (json.loads(lines.splitlines()[0]), json.loads(bytes(told.body))["detail"]):
+            regions = said["filter"]["regions"]
+            assert (regions if isinstance(regions, str) else sorted(regions)) == named
 
 
 def test_the_table_has_number_leaf_and_checkpoint(ids, client, charlie):
