@@ -31,6 +31,7 @@ from audit.timeline import Filters, Row
 from console.told import Told, told
 from console.views import page
 from console.views.audit_filter import FilterForm, chips
+from console.views.filter_noted import noted
 from console.views.me import signed_in
 from console.views.record_csv import csv_lines
 from console.views.record_paper import html_pieces, pdf
@@ -150,7 +151,7 @@ def verifier(request: HttpRequest) -> FileResponse:
 def _note(person: Person, asked: FilterForm, form: str) -> UUID:
     """Write down that it is exported; the entry, of which the export itself shows what came before."""
     with transaction.atomic():
-        detail = {"filter": asked.document(person), "format": form}
+        detail = {"filter": noted(asked.document(person)), "format": form}
         return record(Line("record.exported", "record:all", person.actor, detail=detail))[0]
 
 

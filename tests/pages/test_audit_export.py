@@ -11,6 +11,7 @@ import pytest
 from agents.changes import grant as grants
 from audit.entries import Line
 from audit.models import Entry, Leaf
+from console.views.filter_noted import NOT_KEPT
 from tests import making
 from tests.pages.test_audit import seal_all, world, write  # noqa: F401
 from tests.running import ROOT
@@ -37,8 +38,32 @@ def test_every_form_is_written_down_before_it_leaves(ids, client, charlie, form)
     answer = client.get(f"/audit/export.{form}", {"verb": "play.", "q": "panic"})
     told = Entry.objects.get(verb="record.exported")
     assert told.actor == charlie.actor
-    assert json.loads(bytes(told.body))["detail"] == {"filter": {"q": "panic", "verbs": "play.*"}, "format": form}
+    assert json.loads(bytes(told.body))["detail"] == {"filter": {"q": NOT_KEPT, "verbs": "play.*"}, "format": form}
     assert b"".join(answer.streaming_content)
+
+
+def test_whoever_was_looked_for_stands_in_the_file_and_not_in_the_record(ids, client, charlie):
+    client.force_login(charlie)
+    typed = ["q", "account", "about", "subject", "actor", "agent", "request", "verb", "region"]
+    for place, text in [(place, "kim@acme.example") for place in typed] + [
+        ("about", "contact:Kim Lee"), ("subject", "person:kim@acme.example"), ("verb", "kim@acme.example."),
+    ]:  # fmt: skip
+        header = json.loads(taken(client, "ndjson", **{place: text}).splitlines()[0])
+        assert text in json.dumps(header["filter"])
+        told = Entry.objects.filter(verb="record.exported").latest("id")
+        assert list(json.loads(bytes(told.body))["detail"]["filter"].values()) == [NOT_KEPT], place
+
+
+def test_what_is_known_here_stays_in_the_entry_of_an_export(ids, world, client, charlie):  # noqa: F811
+    client.force_login(charlie)
+    world.ask()
+    given = {
+        "agent": "inbound-intent", "actor": charlie.actor, "subject": "record:all", "about": f"contact:{'ab' * 16}",
+        "account": "acme.example", "verb": "play.changed", "request": "0123456789abcdef01234567",
+    }  # fmt: skip
+    taken(client, "csv", **given, region="emea/de")
+    told = Entry.objects.get(verb="record.exported")
+    assert json.loads(bytes(told.body))["detail"]["filter"] == {**given, "regions": ["emea/de"]}
 
 
 def test_an_export_names_no_region_that_its_reader_does_not_see(ids, client, person):
