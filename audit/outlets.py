@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -161,11 +162,14 @@ class Sender:
             with self._connect() as conn:
                 try:
                     deliver(conn, outlet, size, note)
-                except (OutletError, OSError, ValueError, TileError, Refused) as fault:
+                except (OutletError, OSError, HTTPException, ValueError, TileError, Refused) as fault:
                     error = str(fault)[:300] or type(fault).__name__
                 conn.execute(_STANDS, {"target": outlet.target, "size": 0 if error else size, "error": error})
         except psycopg.Error as fault:
             error = str(fault)
+        except Exception as fault:
+            log.exception("an outlet failed in a way nobody thought of")
+            error = type(fault).__name__
         if error:
             log.warning("the checkpoint of %d entries did not get to %s: %s", size, outlet.target, error)
         return error

@@ -1,6 +1,7 @@
 """Checkpoints beyond this machine: stores, collectors and witnesses, all over real HTTP."""
 
 import io
+import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,6 +119,23 @@ def test_an_outlet_that_fails_holds_nothing_up_is_named_and_tried_again(fresh, s
     collector.refusing = False
     until(lambda: not outlets.failing(fresh.cursor()))
     assert collector.got[-1][3].splitlines()[1] == "12"
+
+
+@pytest.mark.parametrize("answer", [b"junk\r\n", b"HTTP/1.1 abc\r\n\r\n", b""])
+def test_an_answer_that_is_no_http_is_told_and_stops_no_other(fresh, sealing, collector, answer):
+    class Odd(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65_536)
+            self.request.sendall(answer)
+
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Odd)) as odd:
+        base = f"http://127.0.0.1:{collector.server_port}"
+        sealing(f"POST http://127.0.0.1:{odd.server_address[1]}/in", f"POST {base}/collect")
+        for _ in range(2):
+            had = len(collector.got)
+            write(fresh)
+            until(lambda had=had: len(collector.got) > had)
+        until(lambda: outlets.failing(fresh.cursor()))
 
 
 def test_a_witness_co_signs_and_an_export_shows_it(fresh, sealing, var):
