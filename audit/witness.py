@@ -21,7 +21,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -52,8 +52,7 @@ class Witness:
         self.name, self.private = _read_key(state)
         self.key_id = key_id(self.name, _KIND + self.private.public_key().public_bytes_raw())
         self._lock = threading.Lock()
-        self._held = (state / "lock").open("w")
-        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held = _hold(state)
         self.seen: dict[str, dict[str, Any]] = _read_seen(state)
 
     def add(self, request: bytes) -> Answer:
@@ -118,12 +117,16 @@ def make_key(state: Path, name: str) -> str:
 
 
 def reset(state: Path, origin: str, why: str) -> None:
-    """Forget the newest checkpoint of a record, so that it may go on from an earlier one; that and why is kept."""
-    seen = _read_seen(state)
-    last = seen.pop(origin)
-    with (state / "resets.log").open("a") as file:
-        file.write(json.dumps({"origin": origin, "forgot": last, "why": why, "at": int(time.time())}) + "\n")
-    write(state / "seen.json", json.dumps(seen, indent=1))
+    """Forget the newest checkpoint of a record, so that it may go on from an earlier one; that and why is kept.
+
+    BlockingIOError while a witness serves from this state: it would not notice, and write what it saw over it.
+    """
+    with _hold(state):
+        seen = _read_seen(state)
+        last = seen.pop(origin)
+        with (state / "resets.log").open("a") as file:
+            file.write(json.dumps({"origin": origin, "forgot": last, "why": why, "at": int(time.time())}) + "\n")
+        write(state / "seen.json", json.dumps(seen, indent=1))
 
 
 def serve(witness: Witness, bind: str, port: int) -> ThreadingHTTPServer:
@@ -180,6 +183,17 @@ def _parse(request: bytes) -> tuple[int, list[bytes], Note]:
     if any(len(node) != 32 for node in proof):
         raise ValueError("a line of the proof is no hash")
     return int(old[1]), proof, Note(note)
+
+
+def _hold(state: Path) -> TextIO:
+    """The lock of whoever uses this state, until it is closed; BlockingIOError while somebody else has it."""
+    file = (state / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file
 
 
 def _read_key(state: Path) -> tuple[str, Ed25519PrivateKey]:

@@ -12,6 +12,7 @@ from audit import checkpoints
 from audit.keys import Signer
 from audit.merkle import Frontier, leaf_hash
 from audit.standalone import Key, Note
+from audit.witness import reset
 
 LEAVES = [leaf_hash(b"%d" % n) for n in range(100)]
 SIGNER = Signer.make("signalbox/test")
@@ -148,3 +149,10 @@ def test_after_a_restore_its_keeper_resets_it_and_that_is_kept(witness):
     witness.start()
     assert witness.add(0, [], note(30))[0] == 200
     assert '"why": "restored"' in (witness.state / "resets.log").read_text()
+
+
+def test_it_is_not_reset_while_it_serves(witness):
+    assert witness.add(0, [], note(50))[0] == 200
+    with pytest.raises(BlockingIOError):
+        reset(witness.state, "signalbox/test", "restored")
+    assert witness.add(50, proof(50, 60), note(60))[0] == 200
