@@ -93,6 +93,6 @@ def chain(conn: Any, reader: Tiles) -> list[dict[str, Any]]:
 
 def followed(conn: Any, pinned: Iterable[Verifier]) -> dict[Verifier, int]:
     """`pinned`, and every key that a sealed change brought in after one of them; each with the size up to which it may
-    sign. standalone.Refused when a change that claims to be sealed is not, TileError when its proof's nodes are gone."""
+    sign. standalone.Refused when a change that claims to be sealed is not, TileError when its proof is gone."""
     given = [standalone.Key(verifier.vkey) for verifier in pinned]
     return {Verifier.parse(key.vkey): key.until for key in standalone.trusted(given, chain(conn, Tiles(conn)))}
