@@ -20,6 +20,7 @@ import hashlib
 import json
 import re
 import sys
+import zlib
 from datetime import datetime, timezone
 from typing import Any, BinaryIO, Iterator
 
@@ -285,7 +286,16 @@ class Check:
                 pass
         except Refused as refused:
             self.problem(str(refused))
-        except (ValueError, RecursionError, OSError, EOFError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+            OSError,
+            EOFError,
+            zlib.error,
+        ) as error:
             self.problem(f"{self.where()}: can't be read ({error})")
         return not self.found
 
@@ -343,6 +353,8 @@ class Check:
         elif names == {"from", "to", "hashes"} and len(doc) == 3:
             self.gap(doc["from"], doc["to"], doc["hashes"])
         elif names == {"unsealed"} and len(doc) == 1:
+            if type(doc["unsealed"]) is not int:
+                raise Refused(f"{self.where()}: how many were not sealed can't be read")
             self.unsealed = doc["unsealed"]
         elif names == {"end", "entries", "sha256"} and len(doc) == 3:
             self.end(doc)

@@ -1,5 +1,6 @@
 """Exports that prove themselves, and the verifier that is handed over with them."""
 
+import gzip
 import io
 import json
 import shutil
@@ -94,6 +95,29 @@ def test_ed25519_is_that_of_rfc_8032_and_of_cryptography(rng):
             assert not standalone.ed25519_holds(*given)
     s_too_large = (int.from_bytes(signature[32:], "little") + standalone._L).to_bytes(32, "little")
     assert not standalone.ed25519_holds(public, message, signature[:32] + s_too_large)
+
+
+def test_what_is_not_of_the_kind_it_should_be_is_refused_without_a_traceback(record, rng):
+    data = made(record, [0, 5])
+    first, *rest = data.splitlines(keepends=True)
+    change = {"checkpoint": json.loads(first)["checkpoint"], "seq": "0", "body": "[]", "proof": []}
+
+    def headed(**more):
+        return (standalone.written(json.loads(first) | more) + "\n").encode() + b"".join(rest)
+
+    broken = [headed(rotations=[change]), headed(rotations=[change | {"seq": 0}]), headed(rotations=[{}])]
+    broken.append(data.replace(b'{"end"', b'{"unsealed":"x"}\n{"end"'))
+    for one in broken:
+        found = checked(one, [keys.signer(record).verifier.vkey])
+        assert "REFUSED" in standalone.report(found)
+    packed = gzip.compress(data)
+    for _ in range(40):
+        bent = bytearray(packed)
+        bent[rng.randrange(10, len(bent))] ^= 1 << rng.randrange(8)
+        with gzip.open(io.BytesIO(bent)) as file:
+            given = Check(file, [], [])
+            held = given.run()
+        assert ("REFUSED" in standalone.report(given)) is not held
 
 
 @pytest.mark.parametrize(
