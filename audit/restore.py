@@ -74,7 +74,8 @@ def believed(conn: Any, outside: Path, also: Collection[str] = ()) -> tuple[list
     """Of the restores that the record tells of, those that are said outside as well, or named in `also` ("200-356");
     and the others, which excuse nothing."""
     said = beside(outside).read_text().split("\n") if beside(outside).exists() else []
-    known, others = [], []
+    known: list[Restore] = []
+    others: list[Restore] = []
     for one in restores(conn):
         (known if _line(one) in said or one.name in also else others).append(one)
     return known, others

@@ -316,9 +316,9 @@ class _Walk:
         """The checkpoints in the file that a restore did not make void, in its order."""
         told, others = restore.believed(self.conn, path, self.restored)
         self.report.notes += map(str, told)
-        for one in others:
+        for other in others:
             if path.exists():
-                self.report.add(one.seq, None, f"tells of a restore ({one.name}) that nothing outside knows of")
+                self.report.add(other.seq, None, f"tells of a restore ({other.name}) that nothing outside knows of")
         for one in restore.standing(self._read_outside(path, 0 if told else self.start), told):
             if isinstance(one, Checkpoint):
                 yield one
