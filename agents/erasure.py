@@ -23,7 +23,7 @@ from agents import personal
 from agents.personal import Cleared
 from agents.theirs import Found, fetch, find
 from audit.entries import Line, record
-from audit.holds import Hold
+from audit.holds import Hold, keep_still
 from audit.models import Entry
 from audit.persons import destroy
 
@@ -113,6 +113,8 @@ def erase(
         raise ValidationError("There is always something new of them: close the source that sends it, and try again.")
     detail = {"rows": done.total, "stopped": done.stopped, "tables": done.rows, "why": reason.strip()[:200]}
     with transaction.atomic(), connection.cursor() as cursor:
+        keep_still(cursor)
+        _check_holds(find(contact, *known.addresses))
         done.key = destroy(cursor, contact)
         if done:
             record(Line("person.erased", f"contact:{contact.hex()}", actor, detail=detail))
@@ -149,12 +151,16 @@ def _check(found: Found, reason: str) -> None:
     said = reason.strip().lower()
     if not said:
         raise ValidationError({"reason": "Say on whose request, such as a ticket's number."})
+    _check_holds(found)
+    if "@" in said or any(re.search(rf"\b{re.escape(name)}\b", said) for name in found.names):
+        raise ValidationError({"reason": "The reason is kept for ever: give a ticket's number, not a name or address."})
+
+
+def _check_holds(found: Found) -> None:
     if found.held:
         raise Held(
             f"A legal hold stands: {'; '.join(f'{hold.reference}, on {hold}: {hold.reason}' for hold in found.held)}."
         )
-    if "@" in said or any(re.search(rf"\b{re.escape(name)}\b", said) for name in found.names):
-        raise ValidationError({"reason": "The reason is kept for ever: give a ticket's number, not a name or address."})
 
 
 def _stop(found: Found, actor: str) -> int:

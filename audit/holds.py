@@ -3,9 +3,10 @@ Legal holds: what a matter at law speaks of stays, however old it is and whoever
 
 A hold is set and released by an entry, with a reason, and never changed. While it stands, nothing that it covers is
 dropped by a rule (`audit.archive`), nor erased: `agents.erasure` holds the `standing` ones against what is known of the
-person (`agents.theirs`).
+person (`agents.theirs`), and once more when it destroys their key.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,9 @@ from audit.entries import Line, record
 from audit.ids import floor_id
 
 KINDS = ("agent", "account", "person", "run", "period")
+LOCK = 0x5EA10D
+"""Key of the advisory lock under which holds are set, and keys of persons destroyed."""
+_PERSON = re.compile(r"[0-9a-f]{32}|person:[1-9][0-9]{0,17}")
 
 _STANDING = """
 select h.id, h.kind, h.key, h.since, h.until, h.reason, h.actor, h.at, r.actor, r.at, r.reason
@@ -109,11 +113,16 @@ def set_hold(
             key = str(UUID(key))
         except ValueError:
             raise HoldError("A run is named by its id, as in its page's address.") from None
+    if kind == "person":
+        key = key.lower()
+        if not _PERSON.fullmatch(key):
+            raise HoldError("A person is named by their hash, 32 hexadecimal digits, or as person:7.")
     if since and until and until <= since:
         raise HoldError("The end must come after the beginning.")
     if not reason.strip():
         raise HoldError("Say why, for whoever asks about it later.")
     with transaction.atomic(), connection.cursor() as cursor:
+        keep_still(cursor)
         cursor.execute(
             "insert into audit_legal_hold (kind, key, since, until, reason, actor) values (%s, %s, %s, %s, %s, %s)"
             " returning id, at",
@@ -123,6 +132,11 @@ def set_hold(
         made = Hold(id, kind, key, since, until, reason.strip(), actor, at)
         record(_line("record.held", made, actor, made.reason))
     return made
+
+
+def keep_still(cursor: Any) -> None:
+    """Let nobody set a hold until this transaction ends."""
+    cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
 
 
 def release(id: int, *, actor: str, reason: str) -> bool:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from agents import access
+from agents.holding import hold_key
 from approvals.models import Person
 from audit.age import RuleError, rule_of, ruled, set_rules, stretches
 from audit.holds import HoldError, every, release, set_hold
@@ -38,8 +39,8 @@ class HoldForm(forms.Form):
         label="Which",
         max_length=200,
         required=False,
-        help_text="The account’s key, the agent’s or run’s id as in its address, the contact’s hash or person:7. "
-        "A period has none.",
+        help_text="The account’s key, the agent’s or run’s id as in its address, the contact’s address or "
+        "hash, or person:7. A period has none.",
     )
     since = forms.DateField(label="From", required=False, help_text="Days are those of UTC.")
     until = forms.DateField(label="Until before", required=False)
@@ -86,7 +87,7 @@ def hold(request: HttpRequest) -> HttpResponse:
         try:
             set_hold(
                 said["kind"],
-                said["key"],
+                hold_key(said["kind"], said["key"]),
                 actor=person.actor,
                 reason=said["reason"],
                 since=_start(said["since"]),

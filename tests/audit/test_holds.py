@@ -37,14 +37,14 @@ def folder(tmp_path):
         ("agent", "inbound", {}),
         ("account", "acme.com", {}),
         ("run", str(RUN), {}),
-        ("person", "ab" * 32, {}),
+        ("person", "ab" * 16, {}),
         ("person", "person:7", {}),
         ("period", "", {"since": datetime(OLD.year, OLD.month, 1, tzinfo=UTC)}),
     ],
 )
 def test_what_a_legal_hold_covers_stays_until_it_is_released(record, folder, kind, key, more):
     record.write(6)
-    record.write(3, agent="inbound", run=RUN, account="acme.com", detail={"to": "person:7", "of": "ab" * 32})
+    record.write(3, agent="inbound", run=RUN, account="acme.com", detail={"to": "person:7", "of": "ab" * 16})
     record.seal()
     record.rule(ALL)
     hold = set_hold(kind, key, actor="person:1", reason="court order 12/26", **more)
@@ -182,3 +182,9 @@ def test_months_are_reckoned_over_the_year():
     assert month_after(date(2026, 11, 21), 2) == date(2027, 1, 1)
     assert month_after(date(2026, 1, 31), -1) == date(2025, 12, 1)
     assert Rule("", 1).ends(date(2026, 11, 1)) == date(2027, 1, 1)
+
+
+@pytest.mark.parametrize("key", ["kim@acme.example", "Kim", "ab" * 32, "person:x"])
+def test_a_hold_on_a_person_names_them_by_hash_or_number(record, key):
+    with pytest.raises(HoldError, match="32 hexadecimal digits"):
+        set_hold("person", key, actor="cli", reason="x")

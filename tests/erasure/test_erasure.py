@@ -17,7 +17,7 @@ from agents.loop.hot import hot
 from agents.models import Account, Action, DoNotContact, Run
 from approvals.models import Approval
 from audit import keys
-from audit.holds import release, set_hold
+from audit.holds import release, set_hold, standing
 from audit.models import Entry
 from audit.persons import ERASED, opened
 from audit.seal import direct_connection, load_frontier, seal_batch
@@ -215,6 +215,17 @@ def test_a_legal_hold_refuses_it_and_is_named(lives, admin, on):
     assert life_of.rows(KIM) == before
     assert release(hold.id, actor="cli", reason="It is over.")
     assert erase(KIM.contact, actor="cli", reason=REASON, email=KIM.email)
+
+
+def test_a_hold_that_is_set_while_it_clears_keeps_the_key(lives):
+    def tell(name, rows):
+        if not standing():
+            set_hold("person", KIM.contact.hex(), actor="cli", reason="Matter 15")
+
+    with pytest.raises(Held, match="Matter 15"):
+        erase(KIM.contact, actor="cli", reason=REASON, email=KIM.email, tell=tell)
+    assert preview(KIM.contact, email=KIM.email).key
+    assert erased_at(KIM.contact) is None
 
 
 def test_a_hold_on_somebody_else_or_another_time_is_none_on_them(lives):

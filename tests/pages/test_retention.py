@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from agents.models import Account, Region, Segment
+from agents.rules.canonical import identity_hash
 from audit.age import Rule, bounds, ruled
 from audit.holds import standing
 from audit.ids import floor_id, new_id
@@ -54,6 +56,12 @@ def test_rules_are_set_with_a_reason_and_not_over_somebody_elses(client, root):
 def test_a_hold_is_set_and_released_with_reasons(client, root):
     client.force_login(root)
     place = f"{PLACE}/holds"
+    for kind in ("account", "agent"):
+        answer = client.post(place, {"kind": kind, "key": "acme.com", "reason": "12/26"})
+        assert (answer.status_code, f"There is no {kind} acme.com" in answer.content.decode()) == (422, True)
+    places = {"region": Region.objects.create(code="r"), "segment": Segment.objects.create(code="s")}
+    now = datetime.now(UTC)
+    Account.objects.create(key="acme.com", name="Acme", first_seen=now, last_seen=now, **places)
     assert client.post(place, {"kind": "account", "key": "acme.com"}).status_code == 422
     assert client.post(place, {"kind": "period", "reason": "12/26"}).status_code == 422
     answer = client.post(place, {"kind": "account", "key": "acme.com", "since": "2026-05-01", "reason": "Case 12/26"})
@@ -68,6 +76,16 @@ def test_a_hold_is_set_and_released_with_reasons(client, root):
     assert standing() == []
     verbs = Entry.objects.filter(subject=hold.reference).order_by("id").values_list("verb", "actor")
     assert list(verbs) == [("record.held", root.actor), ("record.released", root.actor)]
+
+
+def test_a_hold_on_an_address_is_kept_by_its_hash(client, root, settings):
+    client.force_login(root)
+    posted = {"kind": "person", "key": "Kim@acme.example", "reason": "Case 13"}
+    assert client.post(f"{PLACE}/holds", posted).status_code == 303
+    (hold,) = standing()
+    assert hold.key == identity_hash(settings.IDENTITY_KEY, "kim@acme.example").hex()
+    assert not any(b"acme.example" in bytes(one.body) for one in Entry.objects.all())
+    assert client.post(f"{PLACE}/holds", {**posted, "key": "Kim"}).status_code == 422
 
 
 def test_what_went_by_rule_is_said_where_it_is_missed(client, root):

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from agents.holding import hold_key
 from approvals.models import Person
 from audit.holds import KINDS, HoldError, every, release, set_hold
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             if options["set"]:
                 kind, key = (*options["set"], "")[:2]
                 days = {name: _day(options[name]) for name in ("since", "until")}
-                made = set_hold(kind, key, actor=actor, reason=options["reason"], **days)
+                made = set_hold(kind, hold_key(kind, key), actor=actor, reason=options["reason"], **days)
                 self.stdout.write(f"Held: {made}. Release it with: manage.py legal_hold --release {made.id}")
             elif options["release"]:
                 if not release(options["release"], actor=actor, reason=options["reason"]):
