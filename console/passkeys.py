@@ -1,5 +1,6 @@
 """What a browser answers to a passkey's challenge, read so that nothing it may hold is worse than wrong."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+log = logging.getLogger(__name__)
+
 REFUSED = "That passkey could not be used here. Try again, or use another way."
 
 
@@ -16,9 +19,11 @@ def guarded(read: Callable[[], Any]) -> Any:
     """What `read` makes of a browser's answer; ValidationError for whatever it can't make sense of."""
     try:
         return read()
-    except ValidationError:
+    except ValidationError as fault:
+        log.info("a passkey was refused: %s", type(fault.__cause__ or fault).__name__)
         raise
     except Exception as fault:  # a stranger's CBOR and JSON, parsed by libraries that raise what they like
+        log.info("a passkey was refused: %s", type(fault).__name__)
         raise ValidationError(REFUSED) from fault
 
 

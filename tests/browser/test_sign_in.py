@@ -53,8 +53,7 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(at_home, person):
     expect(page.get_by_text("Passkey “Laptop”")).to_be_visible()
 
     sign_out(page)
-    page.get_by_role("button", name="Sign in with a passkey").click()
-    page.wait_for_url("**/")
+    sign_in_by_passkey(page)
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
 
     sign_out(page)
@@ -68,6 +67,17 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(at_home, person):
     expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", name="Make a token")).to_be_visible()
+
+
+def sign_in_by_passkey(page: Page) -> None:
+    """Try again, as the page says, should it be refused the first time: on a busy machine it sometimes is."""
+    for _ in range(3):
+        page.get_by_role("button", name="Sign in with a passkey").click()
+        page.wait_for_event("framenavigated")
+        page.wait_for_load_state("networkidle")
+        if not page.url.endswith("/sign-in"):
+            return
+    raise AssertionError(page.locator("main").inner_text())
 
 
 def age_sessions() -> None:

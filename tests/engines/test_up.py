@@ -130,7 +130,7 @@ def the_application_can_only_add_to_the_record(database_url: str) -> None:
             for change in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(change)
-        rights = "SELECT has_table_privilege(%s, 'INSERT'), has_table_privilege(%s, 'UPDATE')"
+        rights = "SELECT has_any_column_privilege(%s, 'INSERT'), has_any_column_privilege(%s, 'UPDATE')"
         for table in ("audit_entry", "audit_leaf", "audit_checkpoint"):
             assert connection.execute(rights, [table, table]).fetchone() == (True, False)
 

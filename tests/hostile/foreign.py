@@ -48,6 +48,7 @@ MARK = "zq7foreign"
 PARAMETER = re.compile(r"<(\w+:)?(\w+)>")
 KEPT = (Action, Approval, DeadLetter, Incident, Pause, DoNotContact, Agent, Play, Connection, Source, Region, Segment)
 CALM = [
+    (re.compile(rb"(?i)since=[0-9]{4}-[0-9]{2}-[0-9]{2}t[0-9]{2}%3a[0-9]{2}"), b""),
     (re.compile(rb"<time\b[^>]*>[^<]*</time>"), b""),
     (re.compile(rb'(nonce|csrfmiddlewaretoken" value|data-at|datetime|title)="[^"]*"'), b""),
     (re.compile(rb"\d{1,2}:\d\d(:\d\d)?|\d+ (s|sec|min|h)\b|[0-9a-f-]{32,36}|[0-9a-z]{64}|\b\d{13}\b"), b""),

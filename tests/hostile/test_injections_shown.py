@@ -104,7 +104,7 @@ def _pages(client, url, rng):
                 text = b"".join(answer.streaming_content).decode()
                 yield address, live_cells(text), answer.status_code
                 continue
-            body = answer.content.decode()
+            body = answer.getvalue().decode()
             yield address, body, answer.status_code
             if not query and not headers and answer.status_code == 200:
                 queries.append(asking(rng, body))
