@@ -72,8 +72,8 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(at_home, person):
 def sign_in_by_passkey(page: Page) -> None:
     """Try again, as the page says, should it be refused the first time: on a busy machine it sometimes is."""
     for _ in range(3):
-        page.get_by_role("button", name="Sign in with a passkey").click()
-        page.wait_for_event("framenavigated")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Sign in with a passkey").click()
         page.wait_for_load_state("networkidle")
         if not page.url.endswith("/sign-in"):
             return
