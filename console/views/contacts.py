@@ -18,7 +18,7 @@ from console.views.page import signed_in
 
 def contact(request: HttpRequest, hash: str) -> HttpResponse:
     access.require(request.user, access.SEE)
-    return _page(request, _bytes(hash))
+    return _page(request, contact_of(hash))
 
 
 def _page(request: HttpRequest, contact: bytes, **more: Any) -> HttpResponse:
@@ -48,7 +48,7 @@ def _page(request: HttpRequest, contact: bytes, **more: Any) -> HttpResponse:
 @require_POST
 def suppress(request: HttpRequest, hash: str) -> HttpResponse:
     """Onto the do-not-contact list: whoever may approve what goes out may stop it."""
-    person, contact = signed_in(request), _bytes(hash)
+    person, contact = signed_in(request), contact_of(hash)
     last = _actions(request, contact).select_related("run").order_by("-id").first()
     if not _may_suppress(request, contact):
         access.require(person, access.APPROVE)
@@ -67,7 +67,7 @@ def suppress(request: HttpRequest, hash: str) -> HttpResponse:
 
 @require_POST
 def release(request: HttpRequest, hash: str) -> HttpResponse:
-    contact = _bytes(hash)
+    contact = contact_of(hash)
     _actions(request, contact)
     access.require(request.user, access.PAUSE)
     try:
@@ -93,7 +93,7 @@ def _may_suppress(request: HttpRequest, contact: bytes) -> bool:
     return reached.everywhere or (bool(reached) and mine.exists())
 
 
-def _bytes(hash: str) -> bytes:
+def contact_of(hash: str) -> bytes:
     """The hash in the address; Http404 when it is none."""
     try:
         found = bytes.fromhex(hash)

@@ -3,12 +3,13 @@
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from agents import access, erasure
 from agents.models import DoNotContact
 from console import step_up
 from console.views import page
+from console.views.contacts import contact_of
 from console.views.page import signed_in
 
 MOST = 50_000
@@ -24,7 +25,7 @@ WORDS = {
 def erase(request: HttpRequest, hash: str) -> HttpResponse:
     """A GET says what would be cleared; a POST, after a step-up, erases."""
     access.require(request.user, access.ADMINISTER)
-    contact = _contact(hash)
+    contact = contact_of(hash)
     if request.method == "POST" and (asked := step_up.first(request, "to erase a person")):
         return asked
     would = erasure.preview(contact)
@@ -52,13 +53,3 @@ def erase(request: HttpRequest, hash: str) -> HttpResponse:
         "listed": DoNotContact.objects.filter(pk=contact).exists(),
     }
     return page.render(request, "contacts/erase.html", context, status=422 if trouble else 200)
-
-
-def _contact(hash: str) -> bytes:
-    try:
-        found = bytes.fromhex(hash)
-    except ValueError:
-        raise Http404 from None
-    if len(found) != 16:
-        raise Http404
-    return found
