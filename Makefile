@@ -11,7 +11,7 @@ run: set-up-run
 	@exec $(PYTHON) manage.py up
 
 test: set-up checks
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 hostile: set-up
 	@$(PYTHON) -m pytest tests/hostile --hostile=full

@@ -17,6 +17,8 @@ from pathlib import Path
 import django
 import pytest
 
+LONG = ("hostile", "browser", "engines", "demo", "replay")
+
 _session = contextlib.ExitStack()
 
 
@@ -42,12 +44,18 @@ from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 
+from agents.loop.hot import hot  # noqa: E402
 from tests.running import Process, Web, Workspace, database, environment, with_database  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hostile", choices=["tenth", "full"], default="tenth", help="How much of HOSTILE to run")
     parser.addoption("--seed", type=int, default=int(time.time()), help="Seed of the random tests, to replay one")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders whose files take minutes first, so that no process is left waiting for another's last file."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -131,18 +139,24 @@ def _template(request: pytest.FixtureRequest, django_db_blocker) -> Iterator[str
 def _default_database(name: str) -> Iterator[None]:
     chosen = settings.DATABASES["default"]
     before = chosen["NAME"]
-    connections.close_all()
+    _let_go()
     chosen["NAME"] = name
     try:
         yield
     finally:
-        connections.close_all()
+        _let_go()
         chosen["NAME"] = before
+
+
+def _let_go() -> None:
+    """Close what this process has open to the database of before: Django's connections, and the loop's own."""
+    connections.close_all()
+    hot.close()
 
 
 @pytest.fixture
 def workspace(request: pytest.FixtureRequest, _template: str, django_db_blocker) -> Iterator[Workspace]:
-    """A database and a Redis of the test's own, which Django uses in this process too. Commits are real."""
+    """A database and a Redis of the test's own, which Django and the loop use in this process too. Commits are real."""
     name = f"signalbox_{os.getpid()}_{time.monotonic_ns()}"
     connections.close_all()
     with (
