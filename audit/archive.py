@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -29,11 +30,14 @@ from audit.entries import Line, append
 from audit.export import proved
 from audit.holds import Hold, standing
 from audit.indexing import BLOCK, forget
-from audit.merkle import EMPTY_ROOT, Frontier
+from audit.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from audit.partitions import guard_sql, plain
 
 LOCK_TIMEOUT = "2s"
 """How long writers may be made to wait for a month to be taken out, at most; then it is tried again later."""
+
+LOCK = 0x5EA1 << 32 | 0xA6ED
+"""Key of the session advisory lock that a carrying out holds from its first line written to the last one dropped."""
 
 TIDIED = 50
 """Blocks of the index of terms that one transaction tidies."""
@@ -132,26 +136,40 @@ def carry_out(
     """
     Take `one` out of its month: write and verify the file where its rule says so, then drop, with the entry of it.
 
-    `conn` belongs to the owner of the tables. ArchiveError, and nothing dropped: something of it is not sealed yet, the
-    file does not verify, a hold or an entry came meanwhile, or writers could not be kept waiting for it.
+    `conn` is a session of the owner of the tables. ArchiveError, and nothing dropped: another carrying out is under
+    way, something of it is not sealed yet, the file does not verify or holds other entries than go, a hold or an entry
+    came meanwhile, or writers could not be kept waiting for it.
     """
-    file, digest = "", ""
+    file, digest, root = "", "", b""
     if one.unsealed:
         raise ArchiveError(f"{one.unsealed:,} entries of {one.month:%Y-%m} are not sealed yet.")
-    if one.rule.archive:
-        say(f"writing {one.going:,} entries of {one.month:%Y-%m}")
-        path = folder / _name(conn, one)
-        _write(conn, one, path, actor, runs or {})
-        say(f"verifying {path}")
-        _verify(conn, path)
-        file, digest = path.name, _sha256(path)
-    say(f"dropping {one.going:,} entries of {one.month:%Y-%m}")
-    try:
-        entry = _drop(conn, one, file, digest, actor, runs or {})
-    except (errors.LockNotAvailable, errors.DeadlockDetected) as busy:
-        raise ArchiveError("Others work on the record just now: the same again goes on from here.") from busy
-    tidy(conn)
+    with _alone(conn):
+        if one.rule.archive:
+            say(f"writing {one.going:,} entries of {one.month:%Y-%m}")
+            path = folder / _name(conn, one)
+            _write(conn, one, path, actor, runs or {})
+            say(f"verifying {path}")
+            _verify(conn, path)
+            file, digest, root = path.name, _sha256(path), _root(path)
+        say(f"dropping {one.going:,} entries of {one.month:%Y-%m}")
+        try:
+            entry = _drop(conn, one, file, digest, root, actor, runs or {})
+        except (errors.LockNotAvailable, errors.DeadlockDetected) as busy:
+            raise ArchiveError("Others work on the record just now: the same again goes on from here.") from busy
+        tidy(conn)
     return Done(one, entry, file, digest)
+
+
+@contextmanager
+def _alone(conn: Any) -> Iterator[None]:
+    """Keep every other carrying out away; it ends with the session too."""
+    if not conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()[0]:
+        raise ArchiveError("Another archive is under way on this record: run this one again when it has ended.")
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.execute("select pg_advisory_unlock(%s)", [LOCK])
 
 
 def tidy(conn: Any) -> None:
@@ -254,8 +272,21 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _drop(conn: Any, one: Due, file: str, digest: str, actor: str, runs: Mapping[str, Sequence[UUID]]) -> UUID:
-    """One transaction: everybody kept off the month, counted again, the rest put in its place, and told."""
+def _root(path: Path) -> bytes:
+    """The root over the leaves of the entries that the file holds, in its order."""
+    tree = Frontier()
+    with gzip.open(path) as file:
+        for line in file:
+            if "body" in (doc := orjson.loads(line)):
+                tree.append(leaf_hash(doc["body"].encode()))
+    return tree.root()
+
+
+def _drop(
+    conn: Any, one: Due, file: str, digest: str, written: bytes, actor: str, runs: Mapping[str, Sequence[UUID]]
+) -> UUID:
+    """One transaction: everybody kept off the month, what goes held against `written`, the root of what the file holds,
+    the rest put in its place, and told."""
     part = plain(one.part)
     with conn.transaction():
         conn.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
@@ -268,7 +299,9 @@ def _drop(conn: Any, one: Due, file: str, digest: str, actor: str, runs: Mapping
             raise ArchiveError(f"{one.going:,} entries were to go, now it would be {now.going:,}: look again.")
         sql, params = which.going
         low, high = bounds(one.month)
-        first, last, missing, root = _after(conn, one, low, high, sql, params)
+        first, last, goes, missing, root = _after(conn, one, low, high, sql, params)
+        if one.rule.archive and goes != written:
+            raise ArchiveError(f"What goes of {one.month:%Y-%m} now is not what {file} holds: look again.")
         _remake(conn, part, low, high, sql, params, going=one.going)
         rule = one.rule
         detail = {
@@ -295,12 +328,14 @@ def _drop(conn: Any, one: Due, file: str, digest: str, actor: str, runs: Mapping
     return entry
 
 
-def _after(conn: Any, one: Due, low: UUID, high: UUID, sql: str, params: list[Any]) -> tuple[int, int, int, bytes]:
-    """First and last number that go, and of all that will be missing of the month then: how many, and their root.
+def _after(
+    conn: Any, one: Due, low: UUID, high: UUID, sql: str, params: list[Any]
+) -> tuple[int, int, bytes, int, bytes]:
+    """First and last number that go and the root over them; how many will be missing of the month then, and their root.
 
     ArchiveError when something is missing that no rule took, or is not as it was sealed: dropping would hide that.
     """
-    tree, before, first, last = Frontier(), Frontier(), -1, -1
+    tree, before, goes, first, last = Frontier(), Frontier(), Frontier(), -1, -1
     with conn.cursor(name="after") as cursor:
         cursor.itersize = 50_000
         cursor.execute(
@@ -316,17 +351,22 @@ def _after(conn: Any, one: Due, low: UUID, high: UUID, sql: str, params: list[An
             elif changed:
                 raise ArchiveError(f"Number {seq:,} is not as it was sealed, so nothing is dropped: see verify.")
             else:
+                goes.append(bytes(leaf))
                 first, last = (seq if first < 0 else first), seq
     row = conn.execute(_TOLD, [one.month]).fetchone()
     if (before.size, before.root()) != ((row[0], bytes(row[1])) if row else (0, EMPTY_ROOT)):
         raise ArchiveError(f"Of {one.month:%Y-%m} {before.size:,} entries are missing that no rule took: see verify.")
-    return first, last, tree.size, tree.root()
+    return first, last, goes.root(), tree.size, tree.root()
 
 
 def _remake(conn: Any, part: str, low: UUID, high: UUID, sql: str, params: list[Any], *, going: int) -> None:
-    """The partition made anew without what goes; writers of other months wait from the detaching to the commit."""
+    """The partition made anew without what goes; writers of other months wait from the detaching to the commit.
+
+    Its indexes are there before that, so that attaching takes them over and builds none while writers wait.
+    """
     fresh = f"{part}_kept"
-    conn.execute(f"create table {fresh} (like audit_entry including defaults including constraints including storage)")
+    like = ("defaults", "constraints", "indexes", "storage")
+    conn.execute(f"create table {fresh} (like audit_entry {' '.join(f'including {what}' for what in like)})")
     kept = conn.execute(f"insert into {fresh} select * from {part} e where not ({sql})", params).rowcount  # noqa: S608
     if conn.execute(f"select count(*) from {part}").fetchone()[0] != kept + going:  # noqa: S608
         raise ArchiveError("What goes and what stays are not all there is: nothing was dropped.")

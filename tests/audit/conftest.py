@@ -3,6 +3,8 @@ import pytest
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
+from tests.audit.ageing import Record
+
 hypothesis_settings.register_profile("audit", deadline=None)
 hypothesis_settings.load_profile("audit")
 
@@ -39,6 +41,18 @@ def var(tmp_path, settings):
     """A folder of its own for keys and checkpoints."""
     settings.VAR = tmp_path
     return tmp_path
+
+
+@pytest.fixture
+def record(fresh, var, monkeypatch):
+    """A record with a month that is over."""
+    return Record(fresh, monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where archives go; not made yet."""
+    return tmp_path / "archive"
 
 
 @pytest.fixture

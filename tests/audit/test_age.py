@@ -16,17 +16,7 @@ from audit.indexing import index
 from audit.management.commands.verify import summary
 from audit.merkle import root
 from audit.timeline import Filters, timeline
-from tests.audit.ageing import ALL, OLD, TODAY, Record, bodies, high, offline
-
-
-@pytest.fixture
-def record(fresh, var, monkeypatch):
-    return Record(fresh, monkeypatch)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "archive"
+from tests.audit.ageing import ALL, OLD, TODAY, bodies, high, offline
 
 
 def test_a_month_goes_into_a_file_that_verifies_offline_and_the_record_still_holds(record, folder):

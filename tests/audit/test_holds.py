@@ -17,18 +17,8 @@ from audit.archive import ArchiveError, carry_out, due
 from audit.holds import HoldError, release, set_hold
 from audit.timeline import Filters, timeline
 from console.engines.grants import grant
-from tests.audit.ageing import ALL, OLD, RUN, Record, bodies
+from tests.audit.ageing import ALL, OLD, RUN, bodies
 from tests.running import ROOT, Process, until
-
-
-@pytest.fixture
-def record(fresh, var, monkeypatch):
-    return Record(fresh, monkeypatch)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "archive"
 
 
 @pytest.mark.parametrize(
