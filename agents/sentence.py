@@ -43,7 +43,7 @@ OWN_CLAUSES = {
     "stage:supervised": "which asks for everything while the agent is supervised",
     "stage:draft": "which does nothing while the agent is a draft",
     "stage:retired": "which does nothing once the agent is retired",
-    "unassigned": "which never acts alone where region or segment is unassigned",
+    "unassigned": "by the rule of every policy that nothing is done alone where region or segment is unassigned",
     "default": "in which no clause allows it",
     "stale": "which calls the signal too old",
 }
@@ -132,7 +132,7 @@ def _nothing(one: Accounted) -> str:
     about = f"“{one.signal.type}” from {whom(one)}" if one.signal else f"a signal from {run.account}"
     on = moment(run.decided_at)
     if run.play is None:
-        why = run.why.removeprefix("No play: ").removeprefix("No play fits. ").rstrip(".")
+        why = run.why.removeprefix("No play: ").replace("No play fits. ", "no play fits: ").rstrip(".")
         return f"did nothing on {on} about {about}, because {why or 'no play fits'} ({_score(run)})"
     if run.verdict == "never":
         why = run.why.removeprefix("Never: ").rstrip(".")
@@ -188,7 +188,7 @@ def _said(one: Accounted, action: Action) -> str:
     if approval is None:
         return "nobody was asked"
     if approval.state == "approved":
-        return f"{_edited(one, approval)}{_yeses(one, approval)}"
+        return _edited(one, approval) or _yeses(one, approval)
     if approval.state == "rejected":
         name = approval.decided_by.name if approval.decided_by else "somebody"
         at = moment(approval.decided_at or approval.opened_at)
@@ -228,12 +228,13 @@ def _stead(one: Accounted, approval: Approval, actor: str) -> str:
 
 
 def _edited(one: Accounted, approval: Approval) -> str:
-    """Who changed what is sent, before the yes."""
-    told = [
-        f"{edit.person.name} changed {', '.join(sorted(edit.changes))} on {moment(edit.at)}"
-        for edit in one.edits.get(approval.pk, ())
-    ]
-    return f"{' and '.join(told)}, then " if told else ""
+    """Who changed what is sent, and then the yes to it; "" where nothing was changed."""
+    edits = one.edits.get(approval.pk, [])
+    told = [f"{edit.person.name} changed {' and '.join(sorted(edit.changes))} on {moment(edit.at)}" for edit in edits]
+    if not told:
+        return ""
+    yes, own = _yeses(one, approval), f"{edits[-1].person.name} said yes "
+    return f"{', '.join(told)}, then {yes.removeprefix(edits[-1].person.name + ' ') if yes.startswith(own) else yes}"
 
 
 def _again(one: Accounted, action: Action) -> str:
@@ -280,6 +281,8 @@ def _arrived(one: Accounted, action: Action) -> str:
     looked = action.why.rstrip(".") if action.state == State.DELIVERED else ""
     if answered and looked.startswith(str(status)):
         answered, looked = f"the answer was “{looked}”", ""
+    if action.state == State.FAILED and action.why.startswith(str(status)):
+        answered = ""
     tries = f"after {action.tries} attempts" if action.tries > 1 else ""
     told = ", ".join(filter(None, (looked, answered, tries)))
     return f" {told[:1].upper()}{told[1:]}." if told else ""

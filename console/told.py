@@ -71,12 +71,16 @@ NOUNS: dict[str, tuple[type[Model], str]] = {
 
 
 def _names(rows: list[Row]) -> dict[str, str]:
+    return names_of(reference for row in rows for reference in _references(row))
+
+
+def names_of(references: Iterable[str]) -> dict[str, str]:
+    """The name of each "source:web", "person:7" and the like that has one, in one query, or none for none."""
     keys: dict[str, set[str]] = {noun: set() for noun in NOUNS}
-    for row in rows:
-        for reference in _references(row):
-            noun, _, key = reference.partition(":")
-            if key and noun in keys:
-                keys[noun].add(key.partition("@")[0])
+    for reference in references:
+        noun, _, key = reference.partition(":")
+        if key and noun in keys:
+            keys[noun].add(key.partition("@")[0])
     keys["person"] = {key for key in keys["person"] if key.isdecimal()}
     asked = [
         model._default_manager.filter(**{f"{column}__in": keys[noun]})

@@ -78,7 +78,13 @@ def reject(
         if approval.planted:
             told_afterwards(approval, person, at)
         else:
-            move(approval, "waiting", "rejected", f"Rejected by {person.name}: {reason}.", by=person.actor)
+            move(
+                approval,
+                "waiting",
+                "rejected",
+                f"Rejected by {person.name}: {reason.replace('-', ' ')}.",
+                by=person.actor,
+            )
             _note(approval, "action.rejected", person.actor, reason=reason, personal={"note": note})
     return approval
 

@@ -45,15 +45,15 @@ class PlayChoices:
         against: list[str] = []
         for option in self._options:
             if score < option.min_score:
-                against.append(f"{option.play}: score {score} is below {option.min_score}")
+                against.append(f"{option.play} is only for a score of {option.min_score} or more, and it is {score}")
                 continue
             if option.condition is None:
                 return Choice(option.play, option.why)
             outcome = option.condition.outcome(whole)
             if outcome is MATCHED:
                 return Choice(option.play, option.why)
-            words = "not known whether" if outcome is UNKNOWN else "not so:"
-            against.append(f"{option.play}: {words} {option.condition.words}")
+            words = "not known" if outcome is UNKNOWN else "not so"
+            against.append(f"{option.play} is only for where {option.condition.words}, which is {words}")
         return Choice(None, "No play fits. " + "; ".join(against))
 
 

@@ -16,13 +16,14 @@ from django.views.decorators.http import require_POST
 from agents import access, again
 from agents.accounted import Accounted, account_for
 from agents.connectors import registry as connectors
-from agents.models import Action, Attempt, Pause, Policy, Run
+from agents.models import Action, Attempt, Outcome, Pause, Policy, Run
 from agents.models.action import State
-from agents.rules.policy_specs import clause_words
+from agents.rules.policy_specs import OWN_IDS, clause_words
 from agents.sentence import sentence
 from agents.tasks import wake
 from approvals.models import Approval, Edit, Verdict
 from audit.timeline import Filters, Row, timeline
+from console.told import names_of
 from console.views import page
 from console.views.boundaries import names
 from console.views.page import signed_in
@@ -93,6 +94,11 @@ class Deed:
         return self.action.policy.version
 
     @property
+    def no_because(self) -> str:
+        """The reason of a no, in words; "" without one."""
+        return self.approval.reason.replace("-", " ") if self.approval else ""
+
+    @property
     def hash(self) -> str:
         return bytes(self.action.payload_hash).hex()
 
@@ -125,9 +131,10 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "owner_then": accounted.owner_at(found.decided_at),
         "reasons": _reasons(found),
         "clause": _clause(found.policy, found.clause),
+        "own_rule": _own_rule(found),
         "deeds": deeds,
         "fields": [(name, plain(value)) for name, value in signal.fields.items()] if signal else [],
-        "outcomes": accounted.outcomes,
+        "outcomes": _outcomes(accounted),
         "timing": _timing(found, deeds),
         "every": ("1s" if moving else "5s") if pending else "",
         "filters": filters,
@@ -240,6 +247,18 @@ def _clause(policy: Policy, clause: str) -> str:
     if part is None:
         return ""
     return clause_words(part, names() if part.keys() & {"plays", "regions", "segments"} else {})
+
+
+def _own_rule(run: Run) -> str:
+    """What one of Signalbox's own rules, that every policy has, said of the run, in words; "" for any other."""
+    own = run.clause in OWN_IDS or run.clause.startswith("stage:")
+    return run.why.partition(": ")[2] if own else ""
+
+
+def _outcomes(accounted: Accounted) -> list[tuple[Outcome, str]]:
+    """Each outcome with who reported it, by name where they have one."""
+    names = names_of({outcome.actor for outcome in accounted.outcomes})
+    return [(outcome, names.get(outcome.actor, outcome.actor)) for outcome in accounted.outcomes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,11 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from agents.models import Action, Run
+from agents import questions
+from agents.models import Action, Outcome, Run
+from audit.ids import new_id
 from audit.models import Entry
 from tests.deciding import furnish, furnish_agent, run_loop
 
@@ -147,3 +150,23 @@ def test_an_action_of_another_run_is_not_found(world, client, alice):
     one, other = Action.objects.all()
     client.force_login(alice)
     assert client.post(f"/runs/{one.run_id}/actions/{other.pk}/again").status_code == 404
+
+
+def test_a_strangers_eye_meets_words_and_no_codes(workspace, client, alice, bob):
+    world = furnish(alice, stage="autonomous", spec={"clauses": [{"id": "open", "say": "alone"}]})
+    (approval,) = world.ask(region="unassigned")
+    questions.reject(approval.pk, person=bob, binding=bytes(approval.binding), reason="wrong-person")
+    run, at = Run.objects.get(), timezone.now()
+    Outcome.objects.create(
+        id=new_id(), run=run, agent=run.agent, kind="meeting", value=1, acted=False, actor="source:web", occurred_at=at,
+        received_at=at,
+    )  # fmt: skip
+    client.force_login(alice)
+    text = client.get(f"/runs/{run.pk}").content.decode()
+    assert "The rule “unassigned” of every policy</b>" in text
+    assert "</a>: the region is unassigned, and that never acts alone</li>" in text
+    assert "said no (wrong person)" in text
+    assert "Rejected by Bob: wrong person." in text
+    assert "worth 1.00, reported by Website " in text
+    assert "wrong-person" not in text
+    assert "source:web" not in text

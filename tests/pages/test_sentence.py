@@ -180,8 +180,18 @@ def test_an_edit_and_a_stand_in_are_named():
         **about,
     )
     assert (
-        f"; Eve Lund changed cc, subject on {ON}, then Ben Okafor (standing in for Ana Costa) said yes on {ON}." in says
+        f"; Eve Lund changed cc and subject on {ON}, then Ben Okafor (standing in for Ana Costa) said yes on {ON}."
+        in says
     )
+
+
+def test_whoever_changed_it_and_said_yes_is_named_once():
+    edits = {ASKED: [Edit(person=BEN, at=AT, changes={"text": ["Hi", "Hello"]})]}
+    edited = [action("delivered", approval_id=ASKED)]
+    says = say(run("ask"), actions=edited, edits=edits, **asked("approved", [yes(BEN)]))
+    assert f"; Ben Okafor changed text on {ON}, then said yes on {ON}." in says
+    two = say(run("ask"), actions=edited, edits=edits, **asked("approved", [yes(BEN), yes(EVE)], needed=2))
+    assert f"changed text on {ON}, then Ben Okafor on {ON} and Eve Lund on {ON} said yes." in two
 
 
 def test_the_version_it_was_asked_about_under_is_told_where_the_boundaries_changed():
@@ -216,6 +226,8 @@ def test_what_came_of_it():
         f"nobody was asked. The answer was 202, after 2 attempts. Revenue worth 120.5 was reported on {ON}. "
         f"Reply worth 120.5 was reported on {ON}, before anything was delivered."
     )
+    failed = say(run(), actions=[action("failed", "422 no such list.")], attempts={UUID(int=7): [Attempt(status=422)]})
+    assert failed.endswith(f"and failed (422 no such list), {ALONE}; nobody was asked.")
     refused = say(run(), actions=[action("refused", "Do not contact.")], outcomes=[outcome(acted=False)])
     assert refused.endswith(f"Revenue worth 120.5 was reported on {ON}, without its doing.")
     many = say(run(), actions=sent, outcomes=[outcome() for _ in range(9)])
@@ -249,11 +261,18 @@ def test_why_nothing_was_done():
         "threshold 30 (scorecard version 1 scored it 82 (Pricing visit, Size)), under policy version 3, no clause of "
         "which was needed; nobody was asked."
     )
+    unfit = run("none", "", "No play fits. call is only for where signal.size is 9, which is not so", play=None)
+    assert "because no play fits: call is only for where signal.size is 9, which is not so (scorecard" in say(unfit)
     never = run("never", "c4", "Never: Demo follow-up in apac (nobody is awake)")
     assert say(never) == (
         f"{WHO} did not send Demo follow-up to Kim Lind at Acme on {ON} after “pricing_visit”, because it must never: "
         "Demo follow-up in apac (nobody is awake) (scorecard version 1 scored it 82 (Pricing visit, Size)), under "
         "policy version 3, clause c4 (never); nobody was asked."
+    )
+    nowhere = say(run("ask", "unassigned", "Asks: the region is unassigned"), actions=[action("waiting")])
+    assert (
+        ", under policy version 3, by the rule of every policy that nothing is done alone where region or segment is "
+        "unassigned; " in nowhere
     )
     unsaid = run("never", "default", "Never: no clause allows it")
     assert say(unsaid).endswith("under policy version 3, in which no clause allows it; nobody was asked.")

@@ -29,8 +29,9 @@ def test_none_says_what_stood_against_each():
     found = choose(60, 70)
     assert found.play is None
     assert found.why == (
-        "No play fits. exec: score 60 is below 80; sure: not so: confidence is at least 90; "
-        "call: not known whether signal.page is one of /pricing"
+        "No play fits. exec is only for a score of 80 or more, and it is 60; "
+        "sure is only for where confidence is at least 90, which is not so; "
+        "call is only for where signal.page is one of /pricing, which is not known"
     )
 
 
