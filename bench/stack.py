@@ -59,7 +59,7 @@ def signalbox(
         stack.callback(web.kill)
         loop = space.worker(queues="loop", concurrency=workers)
         stack.callback(loop.kill)
-        keeper = space.worker(queues="sweep,paging", concurrency=1)
+        keeper = space.worker(queues="sweep,paging,telling", concurrency=3)
         stack.callback(keeper.kill)
         sealer = [_start(stack, env, "sealer", "manage.py", "seal").pid] if sealing else []
         beat = _start(stack, env, "beat", "-m", "celery", "-A", "console", "beat", "-l", "WARNING", "--pidfile=")
