@@ -3,20 +3,12 @@
 import pytest
 from django.db import transaction
 
-from agents.loop.hot import hot
 from agents.models import Play, Source
 from tests import making
 from tests.erasure.lives import CHOICES, PLAYS, POLICY, Life, live
 
 KIM = Life("Kim.Zarnitz@acme.example", "Kim Zarnitz", "quokkaberry", "acme.example")
 LEE = Life("lee.ostrava@acme.example", "Lee Ostrava", "marmaladefox", "acme.example")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_hot():
-    hot.close()
-    yield
-    hot.close()
 
 
 @pytest.fixture

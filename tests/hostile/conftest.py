@@ -13,7 +13,6 @@ import pytest
 from django.db import OperationalError, connections
 
 from agents import tasks
-from agents.loop.hot import hot
 from agents.models import Agent
 from tests import making
 from tests.connectors.far_side import Behave
@@ -32,14 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/hostile/" in item.nodeid:
             item.add_marker(pytest.mark.hostile)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_hot() -> Iterator[None]:
-    """This process's hot connection belongs to the database of the test before."""
-    hot.close()
-    yield
-    hot.close()
 
 
 @pytest.fixture

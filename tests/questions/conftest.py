@@ -2,19 +2,11 @@
 
 import pytest
 
-from agents.loop.hot import hot
 from agents.models import Agent, Play
 from tests.deciding import furnish
 
 EDITABLE = {"clauses": [{"id": "mails-ask", "say": "ask", "editable": ["subject", "text", "to"]}]}
 TWO = {"clauses": [{"id": "mails-ask", "say": "ask", "approvers": 2, "editable": ["subject"]}]}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_hot():
-    hot.close()
-    yield
-    hot.close()
 
 
 @pytest.fixture
