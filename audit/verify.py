@@ -2,8 +2,8 @@
 
 The leaves are walked in order, in chunks, with bounded memory. Each entry's bytes are hashed against its leaf and each
 searchable column against the bytes; the tree grown on the way must have the root that each checkpoint signed, those in
-the database and those kept outside it. After a break the tree is taken up again from the next checkpoint's stored
-edge, if its root is the signed one, so that one break does not hide the next.
+the database and those kept outside it, and the stored tiles must be cut from it. After a break the tree is taken up
+again from the next checkpoint's stored edge, if its root is the signed one, so that one break does not hide the next.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -26,9 +26,10 @@ from audit.merkle import Frontier
 from audit.report import KEPT, Report
 from audit.standalone import BOUNDLESS, Refused
 from audit.swift import Chunk, intact
+from audit.tiled import Tiled
 from audit.tiles import TileError
 
-CHUNK = 2_500
+CHUNK = 5_120
 _COLUMNS = ("verb", "subject", "actor", "agent", "region", "segment", "account", "request")
 
 _WALK = """
@@ -98,6 +99,8 @@ def verify(
         walk.finish(whole=whole)
     for fault in walk.aged.faults() if whole else ():
         report.add(fault.seq, None, fault.what)
+    for broken in walk.tiled.faults:
+        report.add(broken.seq, None, broken.what)
     return report
 
 
@@ -124,6 +127,7 @@ class _Walk:
         self.missing = 0
         self.last_id = b""
         self.aged = Aged(conn)
+        self.tiled = Tiled(self._rows)
         self.outside = self._outside(outside)
         self.next_outside = next(self.outside, None)
         while self.next_outside is not None and self.next_outside.size <= start and start:
@@ -147,7 +151,11 @@ class _Walk:
         quick = self._asked(lambda: intact(self.cursor, start, stop))
         if quick is not None and self._in_order(quick, start):
             self._along(quick, start, stop)
-            return
+        else:
+            self._one_by_one(start, stop)
+        self.tiled.compare()
+
+    def _one_by_one(self, start: int, stop: int) -> None:
         for row in self._rows(_WALK, [start, stop]):
             seq, entry, leaf = row[0], row[1], row[2]
             self._reach(seq)
@@ -155,8 +163,7 @@ class _Walk:
                 self.report.add(seq - 1, self.last_id, "stands out of order among those sealed with it")
             self.last_id = entry
             self._entry(row, leaf)
-            if self.frontier is not None:
-                self.frontier.append(leaf)
+            self.tiled.extend(self.frontier, seq, [leaf])
             self.at = seq + 1
         self._reach(stop)
 
@@ -175,8 +182,7 @@ class _Walk:
         self._pass(start)
         while self.at < stop:
             to = min(self.mark, stop)
-            if self.frontier is not None:
-                self.frontier.extend(quick.leaves[self.at - start : to - start])
+            self.tiled.extend(self.frontier, self.at, quick.leaves[self.at - start : to - start])
             self.at = to
             self._pass(to)
         self.last_id = last.bytes
