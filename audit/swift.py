@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 PIECE = 500
-"""Entries that travel in one row: few enough to stay in a processor's cache on both sides."""
+"""Entries that travel in one row."""
 
 _UNIT, _WITHIN = "\x1f", "\x1e"
 _COLUMNS = 6
