@@ -12,18 +12,26 @@ from typing import Any
 
 import pytest
 
-from agents.loop.hot import hot
 from bench.shoppers import shop
 from bench.shoppers.far import Mailbox, far_sides
 from tests.hostile.receiver import Receiver
 from tests.running import ROOT, Web, Workspace
 
+REAL = ROOT.parent / "shared" / "data" / "online_shoppers_intention.csv"
 HEAD = (
     "Administrative,Administrative_Duration,Informational,Informational_Duration,ProductRelated,"
     "ProductRelated_Duration,BounceRates,ExitRates,PageValues,SpecialDay,Month,OperatingSystems,Browser,Region,"
     "TrafficType,VisitorType,Weekend,Revenue"
 )
 VISITORS = ("Returning_Visitor", "New_Visitor", "Other")
+
+
+@pytest.fixture
+def file(tmp_path: Path, rng: random.Random, hostile: Any) -> Path:
+    """Made-up sessions; with `--hostile=full` the real ones, where they are at hand."""
+    if hostile.full and REAL.exists():
+        return REAL
+    return sessions(tmp_path / "sessions.csv", rng, size=hostile.of(4000))
 
 
 def sessions(path: Path, rng: random.Random, *, size: int) -> Path:
@@ -76,7 +84,6 @@ class Shop:
 @pytest.fixture
 def build(workspace: Workspace, live_web: Web) -> Iterator[Callable[..., Shop]]:
     """Make the shop with `build(unwilling)`: addresses on the do-not-contact list."""
-    hot.close()
     with far_sides() as (receiver, mailbox):
 
         def make(*unwilling: str) -> Shop:
@@ -84,4 +91,3 @@ def build(workspace: Workspace, live_web: Web) -> Iterator[Callable[..., Shop]]:
             return Shop(workspace, live_web, receiver, mailbox)
 
         yield make
-    hot.close()

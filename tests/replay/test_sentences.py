@@ -1,8 +1,9 @@
 """The Run page alone answers, of runs of every kind: who is accountable, what, to whom, why, under which clause and
-version, who said yes, and what came of it."""
+version, who said yes, and what came of it. Of made-up sessions, or with `--hostile=full` of all the real ones."""
 
 import html
 import re
+from collections import Counter
 from datetime import timedelta
 
 from django.db import connection
@@ -12,19 +13,28 @@ from django.utils import timezone
 
 from agents import again, pauses, questions
 from agents.changes.agent import hand_over, set_stage
+from agents.changes.policy import publish_policy
 from agents.models import Action, Agent, Region, Run
 from agents.sentence import sentences
 from agents.tasks import sweep
-from approvals.models import Approval, Person
-from bench.shoppers.shop import address
+from approvals.models import Approval, Edit, Person
+from bench.shoppers.shop import ACTOR, RESCUE_POLICY, address
+from tests.hostile.receiver import accept
 from tests.replay.conftest import sessions
 from tests.running import until
 
 SAMPLE = 20
+UNWILLING = 10
+"""Of so many sessions one visitor has asked not to be written to."""
+READ_FIRST = {
+    "id": "read-first", "say": "ask", "plays": ["reminder"], "regions": ["shop/5"], "editable": ["subject", "text"],
+}  # fmt: skip
 FACTS = """
 SELECT r.verdict, r.clause, p.version AS policy, r.score, r.account, s.account_name, s.person, s.email, g.name AS agent,
     r.brain, y.name AS play, a.state, a.play_version, a.target, c.kind, c.name AS connection, a.why, w.state AS asked,
     w.reason, d.name AS decided_by,
+    (SELECT v.name FROM approvals_edit e JOIN approvals_person v ON v.id = e.person_id
+     WHERE e.approval_id = w.id) AS edited,
     (SELECT string_agg(v.name, ',' ORDER BY n.id) FROM approvals_verdict n JOIN approvals_person v ON v.id = n.person_id
      WHERE n.approval_id = w.id AND n.said = 'yes' AND n.voided_at IS NULL) AS yes,
     (SELECT string_agg(o.kind, ',' ORDER BY o.id) FROM agents_outcome o WHERE o.run_id = r.id) AS outcomes
@@ -42,19 +52,25 @@ DID = {
 }  # fmt: skip
 
 
-def test_runs_taken_at_random_are_answered_for_by_their_page_alone(build, worker, tmp_path, rng, hostile):
-    size = hostile.of(4000)
-    shop = build(*(address(f"sessions.csv#{line}") for line in range(2, size + 2, 10)))
+def test_runs_taken_at_random_are_answered_for_by_their_page_alone(build, worker, file, tmp_path, rng):
+    size = len(file.read_text().splitlines()) - 1
+    unwilling = [address(f"{file.name}#{line}") for line in range(2, size + 2, UNWILLING)]
+    shop = build(*unwilling)
+    mira, jon = (Person.objects.get(name=name) for name in ("Mira Holt", "Jon Reyes"))
+    rescue, clauses = Agent.objects.get(slug="basket-rescue"), RESCUE_POLICY["clauses"]
+    spec = {**RESCUE_POLICY, "clauses": [*clauses[:-1], READ_FIRST, clauses[-1]]}
+    publish_policy(rescue, actor=ACTOR, spec=spec, reason="Region 5 reads it first.", person=mira)
     worker(queues="loop,sweep,paging", concurrency=2)
-    shop.replay(sessions(tmp_path / "sessions.csv", rng, size=size), "--source", "shop", "--outcome", "Revenue=TRUE")
-    mira, jon, admin = _happen(shop, tmp_path, rng)
+    report = shop.replay(file, "--source", "shop", "--outcome", "Revenue=TRUE")
+    assert sum(report["runs"].values()) == 2 * size
+    _happen(shop, tmp_path, rng, jon, unwilling)
 
     chosen = _chosen(rng)
     with CaptureQueriesContext(connection) as queries:
         said = sentences([pk for pk, _ in chosen])
     assert len(queries) <= 15, "however many runs there are"
     client = Client()
-    client.force_login(admin)
+    client.force_login(jon)
     for pk, kind in chosen:
         page = client.get(f"/runs/{pk}").content.decode()
         shown = html.unescape(re.search(r'id="sentence">(.*?)</p>', page, re.S)[1])
@@ -63,12 +79,17 @@ def test_runs_taken_at_random_are_answered_for_by_their_page_alone(build, worker
         assert not faults, (kind, pk, faults, shown)
 
 
-def _happen(shop, tmp_path, rng):
-    """What a replay alone does not do: answers of every sort, a pause, an undo, a shadow, an owner who hands over."""
-    mira, jon = (Person.objects.get(name=name) for name in ("Mira Holt", "Jon Reyes"))
+def _happen(shop, tmp_path, rng, jon, unwilling):
+    """What a replay alone does not do: answers of every sort, a far side that refuses, a pause, a shadow, an owner who
+    hands over."""
     admin = Person.objects.create(email="admin@shop.example", name="Ada Moss", role="admin")
     waiting = list(Approval.objects.filter(state="waiting").order_by("id"))
-    assert len(waiting) >= 8, "the file has sessions that are asked about"
+    assert len(waiting) >= 12, "the file has sessions that are asked about"
+    call, words = _let_go(waiting, unwilling)
+    _fails(shop, call, admin)
+    fields = {"subject": "Still looking, or found it?"}
+    questions.edit_and_approve(words.pk, person=admin, binding=bytes(words.binding), fields=fields)
+    waiting = [one for one in waiting if one not in (call, words)]
     for approval in waiting[:3]:
         questions.approve(approval.pk, person=admin, binding=bytes(approval.binding))
     for approval in waiting[3:6]:
@@ -92,7 +113,30 @@ def _happen(shop, tmp_path, rng):
     more = sessions(tmp_path / "more.csv", rng, size=120)
     shop.replay(more, "--source", "shop", "--patience", "3")
     hand_over(Agent.objects.get(slug="basket-rescue"), actor=admin.actor, owner=jon, why="Mira moves on")
-    return mira, jon, admin
+
+
+def _let_go(waiting, unwilling):
+    """A question about a call, and one whose words may be edited, of visitors for whom nothing else stops either."""
+    busy = Counter(Action.objects.values_list("run__account", flat=True))
+    free = {}
+    for action in Action.objects.filter(state="waiting").select_related("run", "connection"):
+        if busy[action.run.account] == 1 and address(action.run.account) not in unwilling:
+            free[action.approval_id] = action.connection.kind
+    call = next(one for one in waiting if free.get(one.pk) == "http")
+    words = next(one for one in waiting if one.pk in free and one.question["clause"] == "read-first")
+    return call, words
+
+
+def _fails(shop, approval, person):
+    """A yes to a call that the far side then refuses."""
+
+    async def refuse(visit):
+        visit.answer("422 Unprocessable Content")
+
+    shop.receiver.behave = refuse
+    questions.approve(approval.pk, person=person, binding=bytes(approval.binding))
+    until(lambda: _woken() and Action.objects.filter(state="failed").exists(), seconds=60, what="one that fails")
+    shop.receiver.behave = accept
 
 
 def _woken() -> bool:
@@ -102,14 +146,19 @@ def _woken() -> bool:
 
 def _chosen(rng):
     """SAMPLE runs at random, and one of every kind there is."""
-    kinds: dict[str, list] = {}
-    for pk, verdict, state in Run.objects.values_list("pk", "verdict", "actions__state"):
-        kinds.setdefault(f"{verdict} {state or 'nothing'}", []).append(pk)
-    have = {kind.partition(" ")[2] for kind in kinds}
-    assert have >= {"nothing", "delivered", "refused", "waiting", "rejected", "expired", "unknown", "shadow", "held"}
-    assert {kind.partition(" ")[0] for kind in kinds} == {"alone", "ask", "never", "none"}
-    every = sorted((pk, kind) for kind, pks in kinds.items() for pk in pks)
-    some = rng.sample(every, SAMPLE) + [(rng.choice(sorted(pks)), kind) for kind, pks in sorted(kinds.items())]
+    kinds: dict[tuple, set] = {}
+    columns = ("verdict", "actions__state", "actions__connection__kind", "actions__approval__state")
+    edited = set(Edit.objects.values_list("approval", flat=True))
+    for pk, asked, *kind in Run.objects.values_list("pk", "actions__approval", *columns):
+        kinds.setdefault((*kind, asked in edited), set()).add(pk)
+    verdicts, states, _, answers, _ = map(set, zip(*kinds, strict=True))
+    assert verdicts == {"alone", "ask", "never", "none"}
+    assert states >= {"delivered", "failed", "refused", "waiting", "rejected", "expired", "unknown", "shadow", "held"}
+    assert answers >= {None, "waiting", "approved", "rejected", "expired"}
+    assert {("alone", "delivered", kind, None, False) for kind in ("http", "email")} <= kinds.keys()
+    assert ("ask", "delivered", "email", "approved", True) in kinds
+    every = sorted(((pk, kind) for kind, pks in kinds.items() for pk in pks), key=str)
+    some = rng.sample(every, SAMPLE) + [(rng.choice(sorted(kinds[kind])), kind) for kind in sorted(kinds, key=str)]
     return list(dict(some).items())
 
 
@@ -158,7 +207,7 @@ def _answer(of):
     if of["asked"] is None:
         return "nobody was asked"
     return {
-        "approved": f"{of['yes']} said yes on ",
+        "approved": f"{of['edited']} changed subject on " if of["edited"] else f"{of['yes']} said yes on ",
         "rejected": f"{of['decided_by']} said no on ",
         "waiting": "nobody has said yes yet",
         "expired": "nobody answered until ",

@@ -3,27 +3,16 @@
 import json
 import re
 import signal
-from pathlib import Path
 
-import pytest
 from django.test import Client
 
 from agents.models import Action, DeadLetter, Signal, Source
 from approvals.models import Person
 from bench.shoppers.shop import address
 from tests.replay.conftest import sessions
-from tests.running import ROOT, Process, until
+from tests.running import Process, until
 
-REAL = ROOT.parent / "shared" / "data" / "online_shoppers_intention.csv"
 EVERY = 10
-
-
-@pytest.fixture
-def file(tmp_path, rng, hostile) -> Path:
-    """Made-up sessions; in `make hostile` the real ones, where they are at hand."""
-    if hostile.full and REAL.exists():
-        return REAL
-    return sessions(tmp_path / "sessions.csv", rng, size=hostile.of(4000))
 
 
 def test_sessions_are_replayed_delivered_and_told_apart_by_revenue(build, worker, file):
