@@ -11,7 +11,7 @@ from agents.loop.gate import gate
 from agents.loop.hot import Hot, hot
 from agents.models import Action
 from agents.pauses import Lock
-from tests import making
+from tests import making, told
 from tests.running import until
 
 MOVE = "UPDATE agents_region SET parent_id = %s, code = 'amer/de' WHERE id = %s"
@@ -40,7 +40,7 @@ def test_a_region_that_moves_while_the_gate_waits_is_locked_where_it_is_then(wor
             pauser.execute(LOCK, [Lock.REGION, new.pk])
         with mover.transaction():
             mover.execute(LOCK, [Lock.REGION, old.pk])
-            mover.execute(MOVE, [new.pk, region.pk])
+            told.execute(mover, MOVE, [new.pk, region.pk])
             passing = threading.Thread(target=pass_the_gate)
             passing.start()
             until(lambda: _waits(old.pk), seconds=10, what="the gate waits")

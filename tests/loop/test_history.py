@@ -14,7 +14,7 @@ from agents.loop.hot import hot
 from agents.models import Play
 from audit.ids import floor_id
 from audit.partitions import make_partitions
-from tests import making
+from tests import making, told
 
 GROWING = ("agents_run", "agents_action", "agents_attempt")
 
@@ -61,11 +61,10 @@ def test_an_action_counts_though_its_step_waited_for_months(old):
     decide(hot)
     hot.close()
     decided = floor_id(timezone.now() - timedelta(days=60))
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE agents_run SET id = %s", [decided])
-        cursor.execute(
-            "UPDATE agents_action SET id = %s, run_id = %s, state = 'failed', settled_at = now()", [decided, decided]
-        )
+    moved = "UPDATE agents_action SET id = %s, run_id = %s, state = 'failed', settled_at = now()"
+    told.execute(hot.connection, "UPDATE agents_run SET id = %s", [decided])
+    told.execute(hot.connection, moved, [decided, decided])
+    hot.close()
     assert watchdog._rates(old, timezone.now() - timedelta(hours=1)) == (0, 0)
     steps = Play.objects.get(slug=play).steps
     Play.objects.filter(slug=play).update(steps=[{**steps[0], "delay_minutes": 60 * 24 * 60}])

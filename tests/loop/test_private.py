@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from aiosmtpd.controller import Controller
-from django.db import connection
+from django.db import connection, transaction
 
 from agents import paging
 from agents.connectors.contract import Answer, Verdict
@@ -46,7 +46,7 @@ def recorded() -> bytes:
 def test_an_account_that_is_an_address_goes_by_its_hash(hot, alice, event):
     making.agent(making.play(making.sandbox()), alice)
     make_source()
-    with connection.cursor() as wrapped:
+    with transaction.atomic(), connection.cursor() as wrapped:
         known = load_sources(wrapped.cursor, {})["web"]
         assert receive(wrapped.cursor, [understand(known, wrap("json", event), at=AT)]) == ["accepted"]
     decide(hot)

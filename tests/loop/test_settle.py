@@ -10,7 +10,7 @@ from agents.loop.gate import gate
 from agents.loop.hot import Hot
 from agents.loop.settle import Settled, settle
 from agents.models import Action, Attempt
-from tests import making
+from tests import making, told
 
 pytestmark = pytest.mark.usefixtures("workspace")
 
@@ -29,7 +29,7 @@ def given_up(hot, alice):
     making.signals([{}])
     decide(hot)
     (permitted,) = gate(hot)
-    hot.connection.execute("UPDATE agents_action SET flight_until = clock_timestamp() - '1 second'::interval")
+    told.execute(hot.connection, "UPDATE agents_action SET flight_until = clock_timestamp() - '1 second'::interval")
     watchdog._overdue()
     watchdog.hot.close()
     assert (Action.objects.get().state, Attempt.objects.get().verdict) == ("unknown", "unknown")
@@ -56,7 +56,7 @@ def test_a_late_answer_leaves_alone_what_a_person_resolved(hot, given_up, alice)
 
 
 def test_a_late_answer_leaves_alone_what_was_permitted_again(hot, given_up):
-    hot.connection.execute("UPDATE agents_action SET state = 'ready'")
+    told.execute(hot.connection, "UPDATE agents_action SET state = 'ready'")
     (again,) = gate(hot)
     assert again.attempt != given_up.attempt
     settle_late = Answer(Verdict.DELIVERED, None, "it came late", 1)

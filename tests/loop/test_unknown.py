@@ -12,7 +12,7 @@ from agents.loop.gate import gate
 from agents.loop.hot import Hot
 from agents.models import Action, Attempt
 from audit.models import Entry
-from tests import making
+from tests import making, told
 
 pytestmark = pytest.mark.usefixtures("workspace")
 SLOW_SECONDS = 0.4
@@ -68,8 +68,9 @@ def lost(far, hot, alice, monkeypatch):
 
 def permit_and_lose(hot):
     permitted = gate(hot)
-    hot.connection.execute(
-        "UPDATE agents_action SET flight_until = clock_timestamp() - '1 hour'::interval WHERE state = 'sending'"
+    told.execute(
+        hot.connection,
+        "UPDATE agents_action SET flight_until = clock_timestamp() - '1 hour'::interval WHERE state = 'sending'",
     )
     watchdog._overdue()
     return sorted(one.action for one in permitted)

@@ -12,6 +12,7 @@ from agents import access, questions
 from agents.loop.act import Drain
 from agents.loop.hot import hot
 from approvals.models import Approval, Verdict
+from tests import told
 from tests.deciding import action_of
 
 
@@ -68,9 +69,8 @@ def test_the_binding_covers_how_many_are_needed(two, bob, carol):
     (one,) = two.ask()
     yes(one, bob)
     yes(one, carol)
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE approvals_approval SET needed = 1")
-        cursor.execute("UPDATE agents_action SET not_before = now() - interval '1 minute'")
+    told.execute(hot.connection, "UPDATE approvals_approval SET needed = 1")
+    told.execute(hot.connection, "UPDATE agents_action SET not_before = now() - interval '1 minute'")
     asyncio.run(Drain(hot).run())
     assert (action_of(one).state, action_of(one).why) == ("refused", "What was approved is not what would be sent.")
 
