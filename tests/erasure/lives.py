@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents import again, outcomes, paging, questions
@@ -67,7 +67,7 @@ def take_in(*bodies: dict[str, Any]) -> list[str]:
     """As the intake does; the fate of each."""
     fates = []
     for body in bodies:
-        with connection.cursor() as wrapped:
+        with transaction.atomic(), connection.cursor() as wrapped:
             known = load_sources(wrapped.cursor, {})["web"]
             envelope = wrap("json", body)
             assert not isinstance(envelope, Refused)
@@ -138,7 +138,7 @@ def _fail(life: Life) -> None:
 
 
 def _outcome(life: Life) -> None:
-    with connection.cursor() as wrapped:
+    with transaction.atomic(), connection.cursor() as wrapped:
         known = load_sources(wrapped.cursor, {})["web"]
         row = outcomes.read(known, {"signal": f"{life.word}-0", "kind": "meeting"}, at=datetime.now(UTC))
         assert not isinstance(row, Refused)

@@ -12,6 +12,7 @@ django.setup()
 
 from agents.loop.gate import gate  # noqa: E402
 from agents.loop.hot import Hot  # noqa: E402
+from tests import told  # noqa: E402
 
 AGAIN = """
 UPDATE agents_action SET state = 'ready', not_before = clock_timestamp() WHERE id = ANY(%s) AND state = 'sending'
@@ -28,7 +29,10 @@ def run() -> None:
         except psycopg.errors.LockNotAvailable:
             continue
         if permitted:
-            hot.connection.execute(AGAIN, [[one.action for one in permitted]])
+            ids = [one.action for one in permitted]
+            with hot.connection.transaction(), hot.connection.cursor() as cursor:
+                told.tell(cursor, *(f"action:{id_}" for id_ in ids))
+                cursor.execute(AGAIN, [ids])
         else:
             time.sleep(0.002)
 

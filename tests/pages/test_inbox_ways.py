@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -12,6 +12,7 @@ from agents.models import Agent, ContactLock, DoNotContact, Region
 from agents.pauses import Section
 from approvals.models import Approval, Verdict
 from console import step_up
+from tests import told
 from tests.deciding import action_of, furnish
 
 HTMX = {"HX-Request": "true", "HX-Target": "waiting"}
@@ -33,7 +34,7 @@ def text_of(client, path, **params):
 
 def copies(approval, count):
     """So many more questions like this one, each of an action of its own that nobody made."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO approvals_approval (id, subject, question, binding, agent, region, segment, risk, state, "
             "needed, editable, opened_at, warn_at, expires_at, step, editors, planted, reason, note) "
@@ -43,6 +44,7 @@ def copies(approval, count):
             "WHERE p.id = %s",
             [count, approval.pk],
         )
+        told.tell_rows(cursor, "approvals_approval")
 
 
 def test_ten_thousand_waiting_cost_twelve_queries_at_most(world, client, bob):

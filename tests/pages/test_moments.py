@@ -125,10 +125,10 @@ def test_rows_out_of_bounds_are_moved_to_the_bound_by_the_upgrade(bob, alice):
     fine = Person.objects.get(pk=alice.pk)
     absence.set_away(fine, by=fine, since=NOW, until=None)
     connection.check_constraints()
-    steps = [("approvals", "0008_sane_moments"), ("agents", "0015_sane_moments")]
+    steps = [("approvals", "0008_sane_moments"), ("agents", "0015_sane_moments"), ("agents", "0018_entries_required")]
     loader = MigrationLoader(connection)
     with connection.schema_editor(atomic=False) as editor:
-        for step in steps:
+        for step in reversed(steps):
             loader.get_migration(*step).unapply(loader.project_state(step, at_end=False), editor)
         with connection.cursor() as cursor:
             far = ["0001-12-31 14:41:01+00 BC", "10000-01-01 04:59:00+00", bob.pk]
