@@ -168,8 +168,8 @@ def reset(person: Person, *, actor: str) -> int:
     """An admin takes all second steps away, as when a phone is lost, and with them every session; how many steps."""
     with transaction.atomic():
         count = Authenticator.objects.filter(user=person).exclude(type=CODES).count()
-        Authenticator.objects.filter(user=person).delete()
-        if count:
+        gone, _ = Authenticator.objects.filter(user=person).delete()
+        if gone:
             sessions.void(person)
             security.note("person.steps_reset", person, actor=actor, count=count)
     return count
