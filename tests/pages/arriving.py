@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from agents.changes.source import create_source
 from agents.loop.envelope import Envelope, wrap
@@ -18,7 +18,7 @@ def source(slug: str = "website", **more: Any) -> Source:
 
 def arrive(source: Source, *bodies: Any, format: str = "json") -> list[Fate]:
     """Take each body in, at once; the fate of each."""
-    with connection.cursor() as wrapped:
+    with transaction.atomic(), connection.cursor() as wrapped:
         known = load_sources(wrapped.cursor, {})[source.slug]
         rows = []
         for body in bodies:
