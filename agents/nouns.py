@@ -1,9 +1,8 @@
 """
 Every noun: the tables that hold what people and programs change, and by what name the record speaks of their rows.
 
-Not in force yet: this is the list for audit.require, whose triggers refuse a commit that changes a row of `NOUNS`
-without an entry under that name, and no migration sets them. What else there is stands in `EXEMPT`, with why nothing
-is said of it.
+By this list audit.require's triggers refuse a commit that changes a row of `NOUNS` without an entry under that name;
+a change of it takes force by a migration. What else there is stands in `EXEMPT`, with why nothing is said of it.
 """
 
 from audit.require import Noun
@@ -84,7 +83,12 @@ PEOPLE = (
     Noun("auth_group", "group"),
     Noun("auth_group_permissions", "group", "row.group_id"),
 )  # fmt: skip
-NOUNS = (*REGISTRY, *GROWING, *QUESTIONS, *PEOPLE)
+AGEING = (
+    Noun("audit_retention", "retention", "row.version"),
+    Noun("audit_legal_hold", "legal_hold"),
+    Noun("audit_legal_release", "legal_hold", "row.hold"),
+)
+NOUNS = (*REGISTRY, *GROWING, *QUESTIONS, *PEOPLE, *AGEING)
 BY_TABLE = {noun.table: noun for noun in NOUNS}
 
 EXEMPT = {
@@ -96,6 +100,19 @@ EXEMPT = {
     "agents_seen": "the ids of what was received, hashed, so that nothing is received twice",
     "approvals_notice": "a mail under way; once it has gone, its person's entry tells of it",
     "approvals_told": "which lines a mail had, so that nothing is mailed twice",
+    "audit_aged": "what went from the record by rule; the entry of that is part of its row",
+    "audit_block": "an index of the record's words, made again at any time",
+    "audit_checkpoint": "the record: what the sealer signed",
+    "audit_cosignature": "the record: what witnesses signed beneath",
+    "audit_entry": "the record itself",
+    "audit_key": "the record: the keys it was signed with; following another has its entry",
+    "audit_leaf": "the record: the numbers of the entries",
+    "audit_outlet": "how far checkpoints were written outside",
+    "audit_pending": "which entries wait to be sealed",
+    "audit_person_key": "keys made with a person's first entry; destroying one wants its entry by a trigger of its own",
+    "audit_term": "an index of the record's words, made again at any time",
+    "audit_tile": "the record: what proofs are made from",
+    "audit_verified": "when the record was last found to be whole; a failure is an incident",
     "auth_permission": "the names of Django's permissions, made by migrations",
     "axes_accessattempt": "wrong tries being counted; a lock has its entry",
     "axes_accessattemptexpiration": "when such a count is over",
@@ -106,4 +123,4 @@ EXEMPT = {
     "django_session": "what a browser holds a key to; signing in and out have their entries",
     "usersessions_usersession": "the list of those sessions; ending one has its entry",
 }
-"""Table → why changing it needs no entry. The record's own tables only grow, and are guarded by themselves."""
+"""Table → why changing it needs no entry. Of the record's own, most only grow, guarded by triggers of their own."""

@@ -51,10 +51,12 @@ class Record:
     def rule(self, *rules, days=2):
         """Rules that were set `days` ago, as the owner alone can pretend, with their entry."""
         version = self.conn.execute("select coalesce(max(version), 0) + 1 from audit_retention").fetchone()[0]
+        self.conn.execute("set session_replication_role = replica")
         self.conn.execute(
             "insert into audit_retention values (%s, %s, 'cli', 'agreed', now() - %s)",
             [version, json.dumps([rule.document for rule in rules]), timedelta(days=days)],
         )
+        self.conn.execute("set session_replication_role = origin")
         at = datetime.now(UTC) - timedelta(days=days)
         make_partitions(self.conn.cursor(), "audit_entry", start=at.date(), months=1)
         detail = {"rules": [rule.document for rule in rules]}

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from audit.age import Rule, month_after, stretches
 from audit.archive import ArchiveError, carry_out, due
+from audit.entries import Line, append
 from audit.holds import HoldError, release, set_hold
 from audit.timeline import Filters, timeline
 from console.engines.grants import grant
@@ -102,8 +103,17 @@ def test_the_applications_role_can_take_nothing_out(record, application, folder)
     (one,) = due(application)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         carry_out(application, one, folder=folder, actor="cli")
-    application.execute("insert into audit_retention (version, rules, actor, reason) values (2, '[]', 'cli', 'x')")
-    application.execute("insert into audit_legal_hold (kind, key, reason, actor) values ('agent', 'a', 'x', 'cli')")
+    for statement, noun in (
+        ("insert into audit_retention (version, rules, actor, reason) values (2, '[]', 'cli', 'x') returning version",
+         "retention"),
+        ("insert into audit_legal_hold (kind, key, reason, actor) values ('agent', 'a', 'x', 'cli') returning id",
+         "legal_hold"),
+    ):  # fmt: skip
+        with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="without an entry"):
+            application.execute(statement)
+        with application.transaction():
+            (key,) = application.execute(statement).fetchone()
+            append(application, [Line("record.ruled", f"{noun}:{key}", "cli")])
     assert record.count() == 5
 
 

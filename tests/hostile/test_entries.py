@@ -14,7 +14,7 @@ from audit.require import Noun, subjects
 from console.engines.grants import RECORD, grant
 
 COLUMNS = """
-select attname::text, format_type(atttypid, null), attgenerated = '' and attidentity <> 'a'
+select attname::text, format_type(atttypid, null), attgenerated = ''
 from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
 """
 REFERENCES = "select conrelid::regclass::text, conname from pg_constraint where contype = 'f' and conparentid = 0"
@@ -48,6 +48,7 @@ FITTING = {
     ("approvals_approval", "state"): "'waiting'",
     ("approvals_planting", "every"): "%(n)s + 10",
     ("approvals_signinrules", "id"): "1",
+    ("audit_legal_hold", "kind"): "'agent'",
 }
 """Where the table asks for more."""
 CHANGES = {
@@ -60,7 +61,7 @@ CHANGES = {
     "integer": "{0} + 1",
 }
 """How a value of each type is changed; the first in this order that a table has is."""
-FIXED = {"agents_policy", "agents_playversion"}
+FIXED = {"agents_policy", "agents_playversion", "audit_retention", "audit_legal_hold", "audit_legal_release"}
 """Immutable besides: an entry does not help."""
 
 
@@ -98,7 +99,8 @@ def second(table: str) -> str:
         return "true"
     if table == "agents_donotcontact":
         return "right(encode(row.contact, 'hex'), 2) = '02'"
-    return "right('0' || row.id, 2) = '02'"
+    key = {"audit_retention": "version", "audit_legal_release": "hold"}.get(table, "id")
+    return f"right('0' || row.{key}, 2) = '02'"
 
 
 def change(conn: psycopg.Connection[Any], noun: Noun) -> str | None:

@@ -8,7 +8,7 @@ from audit.require import PREFIX, require_entries
 
 TABLES = """
 select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
-and not relispartition and not starts_with(relname, 'audit_')
+and not relispartition
 """
 TRIGGERS = """
 select pg_get_triggerdef(t.oid) from pg_trigger t join pg_class c on c.oid = t.tgrelid
