@@ -45,10 +45,11 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from agents.loop.hot import hot  # noqa: E402
-from tests import told  # noqa: E402
+from tests import commits, told  # noqa: E402
 from tests.running import Process, Web, Workspace, database, environment, with_database  # noqa: E402
 
 told.install()
+commits.install()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

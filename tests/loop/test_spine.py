@@ -38,9 +38,7 @@ def drain(hot: Hot) -> None:
 
 def verbs() -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT verb FROM audit_entry WHERE verb NOT IN ('person.created', 'test.did') ORDER BY id"
-        )
+        cursor.execute("SELECT verb FROM audit_entry WHERE verb NOT IN ('person.created', 'test.did') ORDER BY id")
         return [row[0] for row in cursor.fetchall()]
 
 
