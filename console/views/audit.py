@@ -70,7 +70,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     else:
         status, trouble = 422, "A filter in the address can't be read, so nothing is shown."
     context: dict[str, Any] = {"form": form, "rows": rows, "trouble": trouble}
-    if filters is not None and not (trouble or rows.older or rows.seen):
+    if filters is not None and not (trouble or rows.older or "seen" in request.GET):
         context["gone"] = _gone(request, filters)
     if filters is not None:
         context |= {"since": _typed(filters.since), "until": _typed(filters.until)}
