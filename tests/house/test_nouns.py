@@ -1,9 +1,12 @@
 """Nothing changes without its entry: every table is a noun that the database guards, or says why it need not be."""
 
+import contextlib
+
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from agents.nouns import BY_TABLE, EXEMPT, NOUNS
+from audit.entries import Line, record
 from audit.require import PREFIX, require_entries
 
 TABLES = """
@@ -39,3 +42,18 @@ def test_the_database_guards_what_the_list_says():
         require_entries(cursor, NOUNS)
     wanted = _rows(TRIGGERS, PREFIX), _rows(FUNCTIONS, PREFIX)
     assert found == wanted, "make a migration that calls audit.require.require_entries, as agents 0018 does"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("within", [True, False], ids=["a transaction", "a statement alone"])
+def test_a_test_that_rolls_back_sees_what_a_commit_would_refuse(alice, within):
+    rename = "update approvals_person set name = 'Alicia' where id = %s"
+    with transaction.atomic(), connection.cursor() as cursor:
+        record(Line("test.did", alice.actor, "cli"))
+        cursor.execute(rename, [alice.pk])
+    refused = pytest.raises(IntegrityError, match=f"without an entry in the record for {alice.actor}")
+    block = transaction.atomic() if within else contextlib.nullcontext()
+    with refused, block, connection.cursor() as cursor:
+        cursor.execute(rename.replace("Alicia", "Alison"), [alice.pk])
+    if not within:
+        connection.set_rollback(True)
