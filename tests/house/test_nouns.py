@@ -1,12 +1,16 @@
 """Nothing changes without its entry: every table is a noun that the database guards, or says why it need not be."""
 
 import contextlib
+import io
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from agents.nouns import BY_TABLE, EXEMPT, NOUNS
+from approvals.models import Person
 from audit.entries import Line, record
+from audit.models import Entry
 from audit.require import PREFIX, require_entries
 
 TABLES = """
@@ -57,3 +61,14 @@ def test_a_test_that_rolls_back_sees_what_a_commit_would_refuse(alice, within):
         cursor.execute(rename.replace("Alicia", "Alison"), [alice.pk])
     if not within:
         connection.set_rollback(True)
+
+
+def test_djangos_own_commands_leave_entries(workspace, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "platform nine at noon")
+    call_command("createsuperuser", interactive=False, email="su@example.com", name="Su", stdout=io.StringIO())
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "platform ten at one")
+    call_command("changepassword", "su@example.com", stdout=io.StringIO())
+    one = Person.objects.get(email="su@example.com")
+    assert one.check_password("platform ten at one")
+    entries = Entry.objects.filter(subject=one.actor).order_by("id").values_list("verb", "actor")
+    assert list(entries) == [("person.created", "cli"), ("person.changed", "cli")]
