@@ -68,7 +68,7 @@ PEOPLE = (
     Noun("approvals_person_groups", "person", "row.person_id"),
     Noun("approvals_person_user_permissions", "person", "row.person_id"),
     Noun("approvals_apitoken", "token", beside=("last_used_at",), gone="'person:' || row.person_id"),
-    Noun("approvals_signinrules", "", "'sign-in:rules'::text"),
+    Noun("approvals_signinrules", "", "'sign-in:rules'::pg_catalog.text"),
     Noun("mfa_authenticator", "person", "row.user_id", beside=("last_used_at",),
          only={"data": "(old.data - 'last_step') is distinct from (new.data - 'last_step')"}),
     Noun("socialaccount_socialaccount", "person", "row.user_id", beside=("last_login", "extra_data")),

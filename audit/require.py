@@ -119,8 +119,8 @@ def _function(noun: Noun) -> str:
     """
     The look-up, by index, in the month's partition: the bounds on the id are a day each way, for clocks that differ.
 
-    The subject is put together without rendering the row, as the whole of it may be large; the record's table is named
-    with its schema, so that no temporary table passes for it.
+    The subject is put together without rendering the row, as the whole of it may be large; tables and types are
+    named with their schema, so that no temporary one passes for them.
     """
     tries = [
         ("tg_op <> 'DELETE'", noun.subject("new")),
@@ -135,10 +135,10 @@ def _function(noun: Noun) -> str:
     return f"""
 create or replace function {_named(noun)}() returns trigger language plpgsql as $$
 declare
-    lowest uuid := public.audit_floor_id(transaction_timestamp() - interval '1 day');
-    highest uuid := public.audit_floor_id(transaction_timestamp() + interval '1 day');
-    named text;
-    first text;
+    lowest pg_catalog.uuid := public.audit_floor_id(transaction_timestamp() - interval '1 day');
+    highest pg_catalog.uuid := public.audit_floor_id(transaction_timestamp() + interval '1 day');
+    named pg_catalog.text;
+    first pg_catalog.text;
 begin
 {looks}
     raise exception '% of {noun.table} without an entry in the record for %', tg_op, first

@@ -220,10 +220,13 @@ def test_the_applications_role_can_not_turn_it_off(app, trick):
         "create temporary table audit_entry on commit drop as "
         "select 'agent:x1' as subject, pg_current_xact_id() as tx, gen_random_uuid() as id",
         "set local search_path = pg_temp, public",
+        'create domain pg_temp.text as "char"; set local search_path = pg_temp, pg_catalog, public; '
+        "insert into audit_entry (id, at, verb, actor, subject, body) "
+        "values (audit_floor_id(now()), now(), 'agent.changed', 'cli', 'a', '')",
         "savepoint one; insert into audit_entry (id, at, verb, actor, subject, body) "
-        "values (gen_random_uuid(), now(), 'agent.changed', 'cli', 'agent:x1', ''); rollback to savepoint one",
+        "values (audit_floor_id(now()), now(), 'agent.changed', 'cli', 'agent:x1', ''); rollback to savepoint one",
     ],
-    ids=["deferred", "a table of that name", "search path", "an entry rolled back"],
+    ids=["deferred", "a table of that name", "search path", "a type of that name", "an entry rolled back"],
 )
 def test_nor_go_round_it(app, trick):
     with refusal("agents_agent"), app.transaction():
