@@ -112,7 +112,9 @@ def close_person(person: Person, *, actor: str) -> Person:
                 record(Line("person.closed", one.actor, actor))
     except IntegrityError:
         # An agent became theirs between the look and the commit; the database refused.
-        raise StillOwns(person, owned(person)) from None
+        if agents := owned(person):
+            raise StillOwns(person, agents) from None
+        raise
     return one
 
 

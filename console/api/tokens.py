@@ -53,6 +53,8 @@ def make(
                 )  # fmt: skip
                 _note("token.created", token, actor=actor, verbs=list(verbs), until=f"{expires_at:%Y-%m-%d}")
         except IntegrityError:
+            if not ApiToken.objects.filter(prefix=prefix).exists():
+                raise
             continue
         return token, text
 

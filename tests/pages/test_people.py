@@ -6,10 +6,11 @@ import re
 import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db import transaction
 from django.test.utils import CaptureQueriesContext
 
+from agents.changes import person as people
 from agents.changes.agent import change_agent
 from agents.changes.person import change_person
 from agents.models import Agent
@@ -218,3 +219,11 @@ def test_what_no_person_changed_is_said_without_a_raw_actor(client, ada, bob):
     late = client.post(f"/people/{bob.pk}", said(seen=seen))
     assert late.status_code == 412
     assert "The command line changed this" in late.content.decode()
+
+
+def test_closing_blames_no_agents_that_there_are_not(alice, bob, monkeypatch):
+    monkeypatch.setattr(people, "record", lambda *lines: None)
+    with pytest.raises(IntegrityError, match="without an entry"):
+        people.close_person(bob, actor=alice.actor)
+    bob.refresh_from_db()
+    assert bob.is_active

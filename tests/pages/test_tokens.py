@@ -1,10 +1,13 @@
 """The pages of API tokens, and what an admin does with the sign-in of others."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import IntegrityError
 from django.test import Client
+from django.utils import timezone
 
 from agents.models import Agent
 from approvals.models import ApiToken
@@ -42,6 +45,19 @@ def test_a_token_is_shown_once_and_revoked_at_once(client, alice):
     client.post(f"/settings/tokens/{tokens.find(text).pk}/revoke")
     assert Client().get("/api/v1/me", headers={"Authorization": f"Bearer {text}"}).status_code == 401
     assert verbs()[-2:] == ["token.created", "token.revoked"]
+
+
+def test_what_the_database_refuses_for_another_reason_than_the_prefix_is_not_tried_for_ever(alice, monkeypatch):
+    tries = []
+
+    def silent(*args, **kwargs):
+        tries.append(args)
+        assert len(tries) < 3
+
+    monkeypatch.setattr(tokens, "_note", silent)
+    with pytest.raises(IntegrityError, match="without an entry"):
+        tokens.make(alice, name="CI", verbs=["see"], expires_at=timezone.now() + timedelta(days=7), actor=alice.actor)
+    assert not ApiToken.objects.exists()
 
 
 def test_a_token_is_made_only_after_confirming_and_what_one_may_oneself(client, alice, bob):
