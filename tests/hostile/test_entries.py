@@ -120,6 +120,25 @@ def change(conn: psycopg.Connection[Any], noun: Noun) -> str | None:
     return f"update {noun.table} as row set {name} = {value} where {second(noun.table)}"
 
 
+FETCHED = """
+select coalesce(sum(idx_tup_fetch + seq_tup_read), 0) from pg_stat_xact_user_tables where relname like 'audit_entry%'
+"""
+
+
+def test_a_look_up_costs_the_same_however_much_was_recorded_of_the_row_before(workspace, alice):
+    line = Line("test.did", f"person:{alice.pk}", "cli")
+    with workspace.connect() as conn:
+        append(conn, [line, *(line._replace(subject=f"person:x{n}") for n in range(4))] * 2_000)
+        conn.execute("analyze audit_entry")
+        with conn.transaction():
+            append(conn, [line])
+            (before,) = conn.execute(FETCHED).fetchone()
+            conn.execute("update approvals_person set name = name || 'x' where id = %s", [alice.pk])
+            conn.execute("set constraints all immediate")
+            (after,) = conn.execute(FETCHED).fetchone()
+    assert 1 <= after - before < 10
+
+
 def test_no_noun_changes_without_its_entry(stock):
     refused = 0
     for noun in NOUNS:
