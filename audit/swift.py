@@ -1,42 +1,43 @@
-"""The quick way along an intact record: entries by the hundred in one row, their columns compared without parsing.
+"""The quick way along an intact record: entries by the hundred in one row, compared and hashed together.
 
-An entry's bytes are canonical, so they begin and end with what its columns are written as; only the detail stands
-between. What fits in every respect holds; for all else the caller walks the chunk entry by entry and names what is
-wrong. See docs/decisions/verify-speed.md.
+What fits in every respect holds; for all else the caller walks the chunk entry by entry and names what is wrong.
+See docs/decisions/verify-speed.md.
 """
 
 from array import array
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from json.encoder import encode_basestring
-from operator import lt
+from itertools import chain
+from operator import attrgetter, lt
 from sys import byteorder
 from typing import Any, NamedTuple
+from uuid import UUID
 
-import orjson
+import msgspec
 
 PIECE = 500
 """Entries that travel in one row."""
 
-_UNIT, _WITHIN = "\x1f", "\x1e"
-_COLUMNS = 6
-_SEPARATORS = 10
-"""How many separators an entry's columns have, that after the last included."""
+_TEXTS = ("subject", "actor", "verb", "account", "request", "agent", "region", "segment")
+"""The columns in the order in which _ENTRIES puts them together."""
+_NO_RUN = "00000000-0000-0000-0000-000000000000"
+_UNIT = "\x1f"
 _PG_EPOCH_MS = 946_684_800_000
 _STRAY = 3
 """Where the ids of a chunk span so many times its entries, it is not read in one go."""
 
 _LEAVES = """
-select count(*), min(seq), string_agg(entry::text, ' '), string_agg(hash, ''::bytea)
+select count(*), min(seq), string_agg(uuid_send(entry), ''), string_agg(hash, '')
 from (select seq, entry, hash from audit_leaf where seq >= %s and seq < %s order by seq) leaf
 """
 _ENTRIES = """
-select string_agg(concat_ws(chr(31), id, coalesce(run::text, ''), subject, account, request,
-        concat_ws(chr(30), actor, agent, region, segment, verb)), chr(31)),
-    string_agg(timestamptz_send(at), ''::bytea), string_agg(body, '\\x1f00'::bytea),
-    bool_and(num_nulls(at, subject, account, request, actor, agent, region, segment, verb, body) = 0)
+select count(texts), count(body), count(run), string_agg(texts, chr(31)), string_agg(body, '\\x0a'),
+    string_agg(uuid_send(id), ''), string_agg(uuid_send(coalesce(run, '00000000-0000-0000-0000-000000000000')), ''),
+    string_agg(timestamptz_send(at), '')
 from (
-    select id, at, run, subject, account, request, actor, agent, region, segment, verb, body
+    select id, at, run, body, subject || chr(31) || actor || chr(31) || verb || chr(31) || account || chr(31)
+        || request || chr(31) || agent || chr(31) || region || chr(31) || segment as texts
     from audit_entry where id >= %s and id <= %s order by id limit %s
 ) entry
 """
@@ -46,25 +47,25 @@ class Chunk(NamedTuple):
     """A chunk in which every entry is as it was sealed and every column as its bytes say."""
 
     leaves: list[bytes]
-    ids: list[str]
+    ids: list[bytes]
     ascending: bool
     """Whether the ids ascend throughout."""
 
 
-class _Fixed(dict[str, tuple[str, str, str, str]]):
-    """What few entries differ in, "actor, agent, region, segment, verb", as the bytes have it: written once for each.
+class _Body(msgspec.Struct, gc=False):
+    """What columns repeat of an entry's bytes; the detail is passed over."""
 
-    In four pieces, since other columns stand between them. ValueError when it is not five columns.
-    """
-
-    def __missing__(self, together: str) -> tuple[str, str, str, str]:
-        if len(self) > 50_000:
-            self.clear()
-        actor, agent, region, segment, verb = together.split(_WITHIN)
-        begin = f'"actor":{encode_basestring(actor)},{_optional("agent", agent)}"at":"'
-        made = begin, _optional("region", region), _optional("segment", segment), encode_basestring(verb)
-        self[together] = made
-        return made
+    id: str
+    at: str
+    subject: str
+    actor: str
+    verb: str
+    account: str = ""
+    request: str = ""
+    agent: str = ""
+    region: str = ""
+    segment: str = ""
+    run: str = _NO_RUN
 
 
 class _Minutes(dict[int, str]):
@@ -77,11 +78,9 @@ class _Minutes(dict[int, str]):
         return made
 
 
-def _optional(name: str, text: str) -> str:
-    return f'"{name}":{encode_basestring(text)},' if text else ""
-
-
-_fixed, _minutes = _Fixed(), _Minutes()
+_decode = msgspec.json.Decoder(_Body).decode_lines
+_texts = attrgetter(*_TEXTS)
+_minutes = _Minutes()
 _SECONDS = [f"{ms // 1_000:02}.{ms % 1_000:03}Z" for ms in range(60_000)]
 
 
@@ -93,7 +92,7 @@ def intact(cursor: Any, start: int, stop: int) -> Chunk | None:
     count, first, together, hashes = cursor.execute(_LEAVES, [start, stop]).fetchone()
     if count != stop - start or first != start or len(hashes) != 32 * count:
         return None
-    ids = together.split(" ")
+    ids = _each(together)
     leaves: list[bytes] = []
     for at in range(0, count, PIECE):
         digests = _piece(cursor, ids[at : at + PIECE])
@@ -105,67 +104,57 @@ def intact(cursor: Any, start: int, stop: int) -> Chunk | None:
     return Chunk(leaves, ids, all(map(lt, ids, ids[1:])))
 
 
-def _piece(cursor: Any, ids: list[str]) -> list[bytes] | None:
+def _piece(cursor: Any, ids: list[bytes]) -> list[bytes] | None:
     """The leaf hashes that the bytes of these entries give; None when one is not there, or a column does not fit."""
-    *columns, whole = cursor.execute(_ENTRIES, [min(ids), max(ids), _STRAY * len(ids)]).fetchone()
-    if not whole:  # none at all, or a null, which the columns put together would pass over
-        return None
+    span = [UUID(bytes=min(ids)), UUID(bytes=max(ids)), _STRAY * len(ids)]
+    *counts, texts, bodies, found, runs, moments = cursor.execute(_ENTRIES, span).fetchone()
     try:
-        found, digests = _compared(*columns)
-    except (ValueError, OverflowError):  # not as many as there should be, no UTF-8, no moment that can be written
-        return None
-    if found == ids:
+        if not _same(counts, texts, bodies, found, runs, moments):
+            return None
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return None  # bytes that are no entry's, no entries at all, no moment that can be written
+    digests = [sha256(b"\0" + body).digest() for body in bodies.split(b"\n")]
+    if found == b"".join(ids):
         return digests
-    place = dict(zip(found, digests, strict=True))
+    place = dict(zip(_each(found), digests, strict=True))
     return [place.get(id, b"") for id in ids]
 
 
-def _compared(together: str, moments: bytes, bodies: bytes) -> tuple[list[str], list[bytes]]:
-    """The ids and the leaf hashes of entries all of whose columns fit their bytes; ValueError when some don't."""
-    flat = together.split(_UNIT)
-    ids, runs, subjects, accounts, requests, fixed = (flat[n::_COLUMNS] for n in range(_COLUMNS))
-    if not _plain(together, _SEPARATORS * len(ids) - 1):
-        subjects, accounts, requests = map(_written, (subjects, accounts, requests))
-    ms = _milliseconds(ids)
-    expected = array("q", [(at - _PG_EPOCH_MS) * 1_000 for at in ms])
-    if byteorder == "little":
-        expected.byteswap()
-    if expected.tobytes() != moments:
-        raise ValueError("moments that are not those of the ids")
-    minutes, seconds = _minutes, _SECONDS
-    ats = [minutes[at // 60_000] + seconds[at % 60_000] for at in ms]
-    bodies = b"\0" + bodies
-    columns = zip(
-        *(bodies.decode().split(_UNIT), ids, ats, runs, subjects, accounts, requests),
-        map(_fixed.__getitem__, fixed),
-        strict=True,
+def _same(counts: Sequence[int], texts: str, bodies: bytes, found: bytes, runs: bytes, moments: bytes) -> bool:
+    """Whether the columns of some entries are what their bytes say, none of them null but runs."""
+    size = len(found) // 16
+    docs = _decode(bodies)
+    of_runs = [doc.run for doc in docs]
+    ms = _milliseconds(found)
+    return (
+        [*counts] == [size, size, size - of_runs.count(_NO_RUN)]
+        and texts.count(_UNIT) == len(_TEXTS) * size - 1
+        and _UNIT.join(chain.from_iterable(map(_texts, docs))) == texts
+        and _raw([doc.id for doc in docs]) == found
+        and _raw(of_runs) == runs
+        and _big_endian(array("q", [(at - _PG_EPOCH_MS) * 1_000 for at in ms])) == moments
+        and [doc.at for doc in docs] == [_minutes[at // 60_000] + _SECONDS[at % 60_000] for at in ms]
     )
-    for body, id, at, run, subject, account, request, (begin, region, segment, verb) in columns:
-        before = f'"account":"{account}",' if account else ""
-        after = f'"request":"{request}",' if request else ""
-        if run:
-            after = f'{after}"run":"{run}",'
-        if not (
-            body.startswith(f'\0{{{before}{begin}{at}",')
-            and body.endswith(f'"id":"{id}",{region}{after}{segment}"subject":"{subject}","v":1,"verb":{verb}}}')
-        ):
-            raise ValueError("a column that is not as its bytes say")
-    return ids, [sha256(body).digest() for body in bodies.split(b"\x1f")]
 
 
-def _milliseconds(ids: list[str]) -> list[int]:
+def _each(together: bytes) -> list[bytes]:
+    """Ids one by one."""
+    return [together[at : at + 16] for at in range(0, len(together), 16)]
+
+
+def _raw(ids: list[str]) -> bytes:
+    return bytes.fromhex("".join(ids).replace("-", ""))
+
+
+def _milliseconds(ids: bytes) -> list[int]:
     """The moments in UUIDv7s, since 1970."""
-    halves = array("Q", bytes.fromhex("".join(ids).replace("-", "")))
+    halves = array("Q", ids)
     if byteorder == "little":
         halves.byteswap()
     return [half >> 16 for half in halves[::2]]
 
 
-def _plain(together: str, separators: int) -> bool:
-    """Whether no character but the separators would be escaped in JSON, where each takes five more."""
-    return len(orjson.dumps(together)) == len(together.encode()) + 2 + 5 * separators
-
-
-def _written(column: list[str]) -> list[str]:
-    """A column's texts as they stand between quotes."""
-    return [encode_basestring(text)[1:-1] for text in column]
+def _big_endian(numbers: "array[int]") -> bytes:
+    if byteorder == "little":
+        numbers.byteswap()
+    return numbers.tobytes()

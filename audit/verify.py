@@ -170,7 +170,7 @@ class _Walk:
     def _in_order(self, quick: Chunk, start: int) -> bool:
         """Whether ids ascend among those sealed together; a checkpoint may begin again from an older one."""
         ids = quick.ids
-        if start > self.window and UUID(ids[0]).bytes <= self.last_id:
+        if start > self.window and ids[0] <= self.last_id:
             return False
         return quick.ascending or all(
             later > earlier or start + n in self.stored for n, (earlier, later) in enumerate(pairwise(ids), 1)
@@ -178,16 +178,16 @@ class _Walk:
 
     def _along(self, quick: Chunk, start: int, stop: int) -> None:
         """Go on to `stop` through entries with which nothing is wrong."""
-        first, last = UUID(quick.ids[0]), UUID(quick.ids[-1])
+        first, last = quick.ids[0], quick.ids[-1]
         self._pass(start)
         while self.at < stop:
             to = min(self.mark, stop)
             self.tiled.extend(self.frontier, self.at, quick.leaves[self.at - start : to - start])
             self.at = to
             self._pass(to)
-        self.last_id = last.bytes
-        self.report.since = self.report.since or id_time(first)
-        self.report.until = id_time(last)
+        self.last_id = last
+        self.report.since = self.report.since or id_time(_uuid(first))
+        self.report.until = id_time(_uuid(last))
 
     def finish(self, *, whole: bool) -> None:
         """What lies beyond the last checkpoint: unsealed entries, checkpoints that know of more, strangers."""
@@ -225,6 +225,7 @@ class _Walk:
             for costly in ("hashjoin", "mergejoin", "seqscan"):
                 self.conn.execute(f"set local enable_{costly} = off")
             self.conn.execute("set local max_parallel_workers_per_gather = 0")
+            self.conn.execute("set local plan_cache_mode = force_generic_plan")
             return ask()
 
     def _marks(self, start: int, stop: int) -> Iterator[int]:

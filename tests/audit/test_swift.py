@@ -38,7 +38,7 @@ def quick(conn, start=0, stop=SIZE):
 def test_entries_of_every_make_go_the_quick_way(record):
     chunk = quick(record)
     assert chunk.leaves == [row[0] for row in record.execute("select hash from audit_leaf order by seq")]
-    assert chunk.ids == [str(row[0]) for row in record.execute("select entry from audit_leaf order by seq")]
+    assert chunk.ids == [row[0].bytes for row in record.execute("select entry from audit_leaf order by seq")]
     assert chunk.ascending
 
 
@@ -67,3 +67,28 @@ def test_a_separator_moved_from_one_entry_to_the_next_does_not_pass(record):
     as_superuser(record, "update audit_entry set account = chr(31), request = '' where id = %s", [entry_at(record, 25)])
     assert quick(record) is None
     assert [problem.seq for problem in verify(record).problems] == [23, 25]
+
+
+@pytest.mark.parametrize("column", ["at", "body", "account", "agent", "region", "segment", "request"])
+def test_a_null_does_not_pass_for_nothing(record, column):
+    as_superuser(record, f"alter table audit_entry alter {column} drop not null")
+    as_superuser(record, f"update audit_entry set {column} = null where id = %s", [entry_at(record, 16)])
+    assert quick(record) is None
+
+
+def test_a_null_between_columns_that_make_up_for_it_does_not_pass(record):
+    as_superuser(record, "alter table audit_entry alter actor drop not null")
+    as_superuser(
+        record,
+        "update audit_entry set subject = subject || chr(31) || actor, actor = null where id = %s",
+        [entry_at(record, 16)],
+    )
+    assert quick(record) is None
+
+
+@pytest.mark.parametrize("run", ["null", "'00000000-0000-0000-0000-000000000000'", "gen_random_uuid()"])
+def test_another_run_does_not_pass(record, run):
+    for number in (16, 18):
+        as_superuser(record, f"update audit_entry set run = {run} where id = %s", [entry_at(record, number)])
+    assert quick(record) is None
+    assert {problem.seq for problem in verify(record).problems} == ({18} if run == "null" else {16, 18})

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError
+from psycopg.errors import UniqueViolation
 
 from approvals.models import Person
 from console.demo import people
@@ -48,6 +49,8 @@ class Command(BaseCommand):
         try:
             staff = build(password=password)
         except (IntegrityError, ValidationError) as fault:
+            if isinstance(fault, IntegrityError) and not isinstance(fault.__cause__, UniqueViolation):
+                raise
             raise CommandError(f"Something of that name is there already: {fault}") from fault
         self.stdout.write(sign_ins(staff, password))
 
