@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, zip_longest
 from operator import attrgetter, lt
 from sys import byteorder
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-PIECE = 500
+PIECE = 200
 """Entries that travel in one row."""
 
 _TEXTS = ("subject", "actor", "verb", "account", "request", "agent", "region", "segment")
@@ -93,21 +93,30 @@ def intact(cursor: Any, start: int, stop: int) -> Chunk | None:
     if count != stop - start or first != start or len(hashes) != 32 * count:
         return None
     ids = _each(together)
+    pieces = [ids[at : at + PIECE] for at in range(0, count, PIECE)]
     leaves: list[bytes] = []
-    for at in range(0, count, PIECE):
-        digests = _piece(cursor, ids[at : at + PIECE])
-        if digests is None:
-            return None
-        leaves += digests
+    with cursor.connection.pipeline():
+        _ask(cursor, pieces[0])
+        for piece, after in zip_longest(pieces, pieces[1:]):
+            row = cursor.fetchone()
+            if after:
+                _ask(cursor, after)  # read by the database while this one is compared
+            digests = _digests(piece, *row)
+            if digests is None:
+                return None
+            leaves += digests
     if b"".join(leaves) != hashes:
         return None
     return Chunk(leaves, ids, all(map(lt, ids, ids[1:])))
 
 
-def _piece(cursor: Any, ids: list[bytes]) -> list[bytes] | None:
+def _ask(cursor: Any, ids: list[bytes]) -> None:
+    cursor.execute(_ENTRIES, [UUID(bytes=min(ids)), UUID(bytes=max(ids)), _STRAY * len(ids)])
+
+
+def _digests(ids: list[bytes], *row: Any) -> list[bytes] | None:
     """The leaf hashes that the bytes of these entries give; None when one is not there, or a column does not fit."""
-    span = [UUID(bytes=min(ids)), UUID(bytes=max(ids)), _STRAY * len(ids)]
-    *counts, texts, bodies, found, runs, moments = cursor.execute(_ENTRIES, span).fetchone()
+    *counts, texts, bodies, found, runs, moments = row
     try:
         if not _same(counts, texts, bodies, found, runs, moments):
             return None
