@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 _TAKE = """
 with taken as (
     delete from audit_pending p using (
-        select e.id, e.body from audit_pending q join audit_entry e on e.id = q.entry order by q.entry limit %s
+        select e.id, e.body from audit_pending q
+        cross join lateral (select id, body from audit_entry where id = q.entry offset 0) e order by q.entry limit %s
     ) t where p.entry = t.id returning t.id, t.body
 ), leaf as (
     insert into audit_leaf (seq, entry, hash)
@@ -170,8 +171,7 @@ def _seal_on(conn: Any, stop: Event, outside: Path, sender: Sender) -> Any:
     """Seal on `conn` until `stop`, yielding how many each time."""
     conn.execute("set application_name = 'signalbox sealer'")
     conn.execute("set synchronous_commit = on")
-    for costly in ("hashjoin", "mergejoin", "seqscan"):  # whatever stale statistics make them look like
-        conn.execute(f"set enable_{costly} = off")
+    step_by_step(conn)
     signer = keys.signer(conn)
     frontier = load_frontier(conn)
     if changed := rotation.due(conn, frontier.size):
@@ -203,6 +203,12 @@ def _seal_on(conn: Any, stop: Event, outside: Path, sender: Sender) -> Any:
             return
         if count < BATCH:
             stop.wait(max(0.0, INTERVAL - (time.monotonic() - began)))
+
+
+def step_by_step(conn: Any) -> None:
+    """Have `conn` go by index from row to row, whatever stale statistics make other plans look like."""
+    for costly in ("hashjoin", "mergejoin", "seqscan"):
+        conn.execute(f"set enable_{costly} = off")
 
 
 def _resume_outside(conn: Any, outside: Path, size: int) -> tuple[str, int, float]:

@@ -13,7 +13,7 @@ from django.conf import settings
 from audit import checkpoints, keys
 from audit.entries import Line, append
 from audit.merkle import Frontier, leaf_hash, root
-from audit.seal import SealError, health, load_frontier, run, seal_batch
+from audit.seal import _TAKE, SealError, health, load_frontier, run, seal_batch, step_by_step
 from audit.verify import verify
 
 
@@ -222,3 +222,23 @@ def test_the_command_seals_until_sigterm(fresh, workspace, var):
     assert command.returncode == 0
     assert "sealed 25 entries" in out
     assert verify(fresh, outside=var / "checkpoints.log").outside >= 1
+
+
+def test_a_batch_costs_no_more_the_longer_the_record(fresh, var):
+    signer, frontier = keys.signer(fresh), load_frontier(fresh)
+    step_by_step(fresh)
+
+    def entries(count):
+        append(fresh, [Line("action.delivered", f"action:{n}", "worker:loop") for n in range(count)])
+
+    def blocks_touched():
+        with fresh.transaction(force_rollback=True):
+            entries(50)
+            [told] = fresh.execute("explain (analyze, buffers, format json)" + _TAKE, [5_000, frontier.size]).fetchone()
+            return told[0]["Plan"]["Shared Hit Blocks"] + told[0]["Plan"]["Shared Read Blocks"]
+
+    before = blocks_touched()
+    for _ in range(4):  # nothing gathers statistics meanwhile, and nothing clears away what was taken
+        entries(5_000)
+        seal_batch(fresh, frontier, signer)
+    assert blocks_touched() < 3 * before
