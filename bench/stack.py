@@ -11,9 +11,10 @@ from pathlib import Path
 
 import psutil
 
+from audit.seal import health
 from bench.workspace import KEY
 from console.engines import ports
-from tests.running import ROOT, Process, Workspace, answers, database, environment, with_database
+from tests.running import ROOT, Process, Workspace, answers, database, environment, until, with_database
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def signalbox(
         stack.callback(keeper.kill)
         sealer = [_start(stack, env, "sealer", "manage.py", "seal").pid] if sealing else []
         beat = _start(stack, env, "beat", "-m", "celery", "-A", "console", "beat", "-l", "WARNING", "--pidfile=")
+        with space.connect() as connection:
+            until(lambda: not sealing or health(connection.cursor()).alive, seconds=60, what="the sealer at work")
         groups = {
             "web": [web.pid],
             "worker": [loop.pid],
