@@ -44,7 +44,7 @@ with taken as (
 )
 select string_agg(hash, ''::bytea order by seq) from leaf
 """
-"""Each waiting row looks up its entry. A plain join would leave PostgreSQL free to begin with all that was ever written."""
+"""Each waiting row looks up its entry: a plain join left PostgreSQL free to begin with all that was ever written."""
 
 
 class SealError(RuntimeError):
