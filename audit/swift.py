@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-PIECE = 200
+PIECE = 256
 """Entries that travel in one row."""
 
 _TEXTS = ("subject", "actor", "verb", "account", "request", "agent", "region", "segment")
