@@ -21,14 +21,14 @@ PIECE = 256
 
 _TEXTS = ("subject", "actor", "verb", "account", "request", "agent", "region", "segment")
 """The columns in the order in which _ENTRIES puts them together."""
-_NO_RUN = "00000000-0000-0000-0000-000000000000"
+_NO_RUN = "0" * 32
 _UNIT = "\x1f"
 _PG_EPOCH_MS = 946_684_800_000
 _STRAY = 3
 """Where the ids of a chunk span so many times its entries, it is not read in one go."""
 
 _LEAVES = """
-select count(*), min(seq), string_agg(uuid_send(entry), ''), string_agg(hash, '')
+select count(*), string_agg(uuid_send(entry), ''), string_agg(hash, ''), bool_and(length(hash) = 32)
 from (select seq, entry, hash from audit_leaf where seq >= %s and seq < %s order by seq) leaf
 """
 _ENTRIES = """
@@ -89,8 +89,8 @@ def intact(cursor: Any, start: int, stop: int) -> Chunk | None:
 
     `cursor` is a psycopg 3 cursor, binary for speed. Neither the tree nor the order is looked at.
     """
-    count, first, together, hashes = cursor.execute(_LEAVES, [start, stop]).fetchone()
-    if count != stop - start or first != start or len(hashes) != 32 * count:
+    count, together, hashes, whole = cursor.execute(_LEAVES, [start, stop]).fetchone()
+    if count != stop - start or not whole or len(together) != 16 * count:
         return None
     ids = _each(together)
     pieces = [ids[at : at + PIECE] for at in range(0, count, PIECE)]
@@ -123,6 +123,8 @@ def _digests(ids: list[bytes], *row: Any) -> list[bytes] | None:
     except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
         return None  # bytes that are no entry's, no entries at all, no moment that can be written
     digests = [sha256(b"\0" + body).digest() for body in bodies.split(b"\n")]
+    if len(digests) * 16 != len(found):  # a body in which a line ends
+        return None
     if found == b"".join(ids):
         return digests
     place = dict(zip(_each(found), digests, strict=True))
@@ -132,6 +134,7 @@ def _digests(ids: list[bytes], *row: Any) -> list[bytes] | None:
 def _same(counts: Sequence[int], texts: str, bodies: bytes, found: bytes, runs: bytes, moments: bytes) -> bool:
     """Whether the columns of some entries are what their bytes say, none of them null but runs."""
     size = len(found) // 16
+    bodies.decode()  # the detail is passed over below
     docs = _decode(bodies)
     of_runs = [doc.run for doc in docs]
     ms = _milliseconds(found)
@@ -139,8 +142,8 @@ def _same(counts: Sequence[int], texts: str, bodies: bytes, found: bytes, runs: 
         [*counts] == [size, size, size - of_runs.count(_NO_RUN)]
         and texts.count(_UNIT) == len(_TEXTS) * size - 1
         and _UNIT.join(chain.from_iterable(map(_texts, docs))) == texts
-        and _raw([doc.id for doc in docs]) == found
-        and _raw(of_runs) == runs
+        and _hex([doc.id for doc in docs]) == found.hex("\n", 16)
+        and _hex(of_runs) == runs.hex("\n", 16)
         and _big_endian(array("q", [(at - _PG_EPOCH_MS) * 1_000 for at in ms])) == moments
         and [doc.at for doc in docs] == [_minutes[at // 60_000] + _SECONDS[at % 60_000] for at in ms]
     )
@@ -151,8 +154,9 @@ def _each(together: bytes) -> list[bytes]:
     return [together[at : at + 16] for at in range(0, len(together), 16)]
 
 
-def _raw(ids: list[str]) -> bytes:
-    return bytes.fromhex("".join(ids).replace("-", ""))
+def _hex(ids: list[str]) -> str:
+    """As `bytes.hex` writes ids, one a line."""
+    return "\n".join(ids).replace("-", "")
 
 
 def _milliseconds(ids: bytes) -> list[int]:

@@ -33,13 +33,15 @@ CHUNK = 5_120
 _COLUMNS = ("verb", "subject", "actor", "agent", "region", "segment", "account", "request")
 
 _WALK = """
-select l.seq, l.entry, l.hash, e.body, e.id, e.at, e.run,
+select l.seq, l.entry, l.hash, e.body, e.id,
+    case when e.at between '0001-01-02' and '9999-12-30' then e.at end, e.run,
     e.verb, e.subject, e.actor, e.agent, e.region, e.segment, e.account, e.request
 from audit_leaf l left join audit_entry e on e.id = l.entry
 where l.seq >= %s and l.seq < %s order by l.seq
 """
 _PENDING = """
-select null, p.entry, null, e.body, e.id, e.at, e.run,
+select null, p.entry, null, e.body, e.id,
+    case when e.at between '0001-01-02' and '9999-12-30' then e.at end, e.run,
     e.verb, e.subject, e.actor, e.agent, e.region, e.segment, e.account, e.request
 from audit_pending p left join audit_entry e on e.id = p.entry
 where p.entry > %s order by p.entry limit %s
@@ -273,9 +275,8 @@ class _Walk:
         if wrong:
             self.report.add(seq, entry, f"{wrong} differs from its bytes")
         at = row[5]
-        if self.report.since is None:
-            self.report.since = at
-        self.report.until = at
+        self.report.since = self.report.since or at
+        self.report.until = at or self.report.until
 
     def _checkpoint(self, size: int) -> None:
         """Compare the tree of `size` leaves with what is signed for it, in the database and outside."""
