@@ -116,7 +116,8 @@ def live_cells(text):
     """Cells that a spreadsheet would run, whichever of the usual separators it takes."""
     found = []
     for separator in ",;\t":
-        for row in csv.reader(StringIO(text), delimiter=separator):
+        read = text if separator == "," else text.replace("\r", " ")  # outside quotes Python's reader takes none
+        for row in csv.reader(StringIO(read), delimiter=separator):
             found += [cell for cell in row if LIVE.match(cell) and not NUMBER.fullmatch(cell)]
     return found
 
