@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 from django.conf import settings
 
+from audit import stores
 from audit.standalone import Key, Note, Refused
 from audit.tiles import TileError, Tiles
 
@@ -33,7 +34,7 @@ LATE = 900.0
 
 log = logging.getLogger(__name__)
 
-_FORM = re.compile(r"(PUT|POST) (https?://\S+)|(WITNESS) (https?://\S+) (\S+)")
+_FORM = re.compile(r"(PUT|POST) (https?://\S+)|(PUT) (s3://[^/\s]+/\S+)|(WITNESS) (https?://\S+) (\S+)")
 _STANDS = """
 insert into audit_outlet (target, size, at, failing_since, error)
 values (%(target)s, %(size)s, case when %(error)s = '' then clock_timestamp() end,
@@ -57,18 +58,17 @@ class Outlet(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Outlet":
-        """Read "PUT https://…", "POST https://…" or "WITNESS https://… VKEY"; ValueError otherwise."""
+        """Read "PUT https://…", "PUT s3://…", "POST https://…" or "WITNESS https://… VKEY"; ValueError otherwise."""
         match = _FORM.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f"not PUT, POST or WITNESS and an http address: {text!r}")
-        if match[3]:
-            try:
-                if Key(match[5]).kind != b"\4":
-                    raise ValueError("the key of a record, not of a witness")
-            except Refused as error:
-                raise ValueError(str(error)) from error
-            return cls("WITNESS", match[4], match[5])
-        return cls(match[1], match[2])
+            raise ValueError(f"not PUT, POST or WITNESS and an address: {text!r}")
+        how, url, *vkey = filter(None, match.groups())
+        try:
+            if vkey and Key(vkey[0]).kind != b"\4":
+                raise ValueError("the key of a record, not of a witness")
+        except Refused as error:
+            raise ValueError(str(error)) from error
+        return cls(how, url, *vkey)
 
     @property
     def target(self) -> str:
@@ -181,7 +181,11 @@ def deliver(conn: Any, outlet: Outlet, size: int, note: str) -> None:
     A witness's cosignature is checked and kept in `audit_cosignature`.
     """
     if outlet.how != "WITNESS":
-        status, body, _ = _send(outlet.how, outlet.url.replace("{size}", str(size)), note.encode())
+        url = outlet.url.replace("{size}", str(size))
+        if url.startswith("s3:"):
+            stores.write(url, note.encode(), seconds=TIMEOUT)
+            return
+        status, body, _ = _send(outlet.how, url, note.encode())
         if not 200 <= status < 300:
             raise OutletError(f"answered {status}: {body[:80]!r}")
         return

@@ -368,7 +368,9 @@ def _outlets(reader: _Reader) -> tuple[str, ...]:
         how, _, rest = text.partition(" ")
         url, _, vkey = rest.strip().partition(" ")
         parts = urlsplit(url)
-        if how not in ("PUT", "POST", "WITNESS") or parts.scheme not in ("http", "https") or not parts.hostname:
+        web = how in ("PUT", "POST", "WITNESS") and parts.scheme in ("http", "https")
+        store = how == "PUT" and parts.scheme == "s3" and len(parts.path) > 1
+        if not (web or store) or not parts.hostname:
             hint = "Give PUT, POST or WITNESS and an address, with commas between, such as PUT https://host/{size}.txt."
             reader.wrong(50, f"{name} names {how!r}, which is nowhere to bring a checkpoint to.", hint)
         elif (how == "WITNESS") != (vkey.count("+") >= 2):

@@ -14,6 +14,7 @@ from audit.entries import Line, append
 from audit.export import proved
 from audit.outlets import Outlet
 from audit.seal import run
+from tests.audit import s3
 
 
 @pytest.fixture
@@ -105,6 +106,44 @@ def test_checkpoints_are_put_and_posted(fresh, sealing, collector):
     assert "token" not in shown
 
 
+@pytest.fixture
+def store(monkeypatch):
+    """An object store, and the environment that leads there."""
+    with serving(s3.server()) as server:
+        given = {
+            "AWS_ACCESS_KEY_ID": s3.ID,
+            "AWS_SECRET_ACCESS_KEY": s3.SECRET,
+            "AWS_REGION": s3.REGION,
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def test_checkpoints_are_written_to_an_object_store(fresh, sealing, store):
+    sealing("PUT s3://bucket/check+points/{size}.txt")
+    write(fresh)
+    until(lambda: store.objects)
+    [(path, note)] = store.objects.items()
+    assert path == "/bucket/check%2Bpoints/3.txt"
+    assert checkpoints.verify(note.decode(), [keys.signer(fresh).verifier]).size == 3
+    until(lambda: fresh.execute("select target, size, error from audit_outlet").fetchone() is not None)
+    assert fresh.execute("select size, error from audit_outlet").fetchone() == (3, "")
+
+
+def test_an_object_store_that_refuses_is_named_without_secrets(fresh, sealing, store, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mistyped")
+    sealing("PUT s3://bucket/{size}.txt")
+    write(fresh)
+    until(lambda: outlets.failing(fresh.cursor()))
+    [failing] = outlets.failing(fresh.cursor())
+    assert failing.target.startswith("PUT s3://bucket/")
+    assert "403" in failing.error or "SignatureDoesNotMatch" in failing.error
+    assert "mistyped" not in failing.error
+    assert not store.objects
+
+
 def test_an_outlet_that_fails_holds_nothing_up_is_named_and_tried_again(fresh, sealing, collector):
     collector.refusing = True
     sealing(f"POST http://127.0.0.1:{collector.server_port}/collect")
@@ -182,7 +221,10 @@ def test_a_witness_that_saw_another_record_refuses_and_that_is_told(fresh, seali
         assert fresh.execute("select count(*) from audit_leaf").fetchone() == (5,)
 
 
-@pytest.mark.parametrize("text", ["", "PUT ftp://x", "GET http://x/", "WITNESS http://x", "WITNESS http://x a+b+c"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "PUT ftp://x", "PUT s3://x", "POST s3://x/y", "GET http://x/", "WITNESS http://x", "WITNESS http://x a+b+c"],
+)
 def test_what_is_no_outlet_is_refused(text):
     with pytest.raises(ValueError):
         Outlet.parse(text)
