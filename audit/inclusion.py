@@ -6,11 +6,12 @@ from uuid import UUID
 
 from django.db import connection
 
-from audit import checkpoints, tiles
+from audit import checkpoints, rotation, tiles
 from audit.checkpoints import CheckpointError
 from audit.keys import Verifier
 from audit.merkle import leaf_hash, verify_inclusion
 from audit.models import Checkpoint, Entry, Key, Leaf
+from audit.standalone import Refused
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Seal:
     proof: tuple[str, ...]
     """RFC 6962's audit path from the leaf to the root, in hex: what any tool for such trees checks."""
     fault: str
+    doubt: str
+    """Why the key that signed it may be another's, though it is one of the record's; "" when nothing says so."""
 
 
 def seal_of(id: UUID) -> Seal | None:
@@ -51,6 +54,7 @@ def seal_of(id: UUID) -> Seal | None:
         over.at,
         tuple(node.hex() for node in proof),
         _fault(entry, leaf, over) or fault,
+        _doubt(over),
     )
 
 
@@ -68,9 +72,22 @@ def _fault(entry: Entry, leaf: Leaf, over: Checkpoint) -> str:
     if leaf_hash(bytes(entry.body)) != bytes(leaf.hash):
         return "its bytes are not those that were sealed"
     try:
-        stated = checkpoints.verify(
-            over.note, [Verifier.parse(key) for key in Key.objects.values_list("vkey", flat=True)]
-        )
-    except CheckpointError as error:
+        stated = checkpoints.verify(over.note, _keys(over.size))
+    except (CheckpointError, Refused, tiles.TileError) as error:
         return str(error)
     return "" if (stated.size, stated.root) == (over.size, bytes(over.root)) else "the checkpoint says another root"
+
+
+def _doubt(over: Checkpoint) -> str:
+    try:
+        checkpoints.verify(over.note, _keys(over.size, known=1))
+    except (CheckpointError, Refused, tiles.TileError):
+        return "nothing sealed brought in the key that signed it"
+    return ""
+
+
+def _keys(size: int, known: int | None = None) -> list[Verifier]:
+    """Those of the first `known` keys, and those that sealed changes brought in, that may sign for `size` entries."""
+    connection.ensure_connection()
+    given = [Verifier.parse(key) for key in Key.objects.values_list("vkey", flat=True)[:known]]
+    return [key for key, until in rotation.followed(connection.connection, given).items() if size <= until]

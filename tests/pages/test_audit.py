@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.models import Incident
-from audit import keys, seal
+from audit import checkpoints, keys, rotation, seal
 from audit.entries import Line, record
 from audit.ids import id_time
-from audit.models import Entry, Leaf
+from audit.models import Checkpoint, Entry, Leaf
 from console.views.audit import SIZE
 from tests.deciding import action_of, furnish
 
@@ -85,6 +85,43 @@ def test_pages_go_older_and_back_and_news_are_counted(world, client, charlie):
         with CaptureQueriesContext(connection) as captured:
             client.get("/audit", filters)
         assert len(captured) <= most, (filters, len(captured), [one["sql"][:80] for one in captured])
+
+
+def test_a_checkpoint_by_a_key_that_nothing_sealed_brought_in_is_doubted(world, client, charlie):
+    (id_,) = write(Line("play.changed", "play:x", "cli"))
+    seal_all()
+    client.force_login(charlie)
+    assert "Checked now" in client.get(f"/audit/{id_}").content.decode()
+    over = Checkpoint.objects.order_by("-size").first()
+    stranger = keys.Signer.make("signalbox")
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO audit_key (vkey) VALUES (%s)", [stranger.verifier.vkey])
+        cursor.execute("ALTER TABLE audit_checkpoint DISABLE TRIGGER USER")
+        forged = checkpoints.sign(stranger, over.size, bytes(over.root))
+        cursor.execute("UPDATE audit_checkpoint SET note = %s WHERE size = %s", [forged, over.size])
+    text = client.get(f"/audit/{id_}").content.decode()
+    assert "nothing sealed brought in the key that signed it" in text
+    assert "Checked now" not in text
+
+
+def test_an_entry_sealed_after_the_key_changed_holds(world, client, charlie, settings, tmp_path):
+    settings.VAR = tmp_path
+    with seal.direct_connection() as conn:
+        frontier = seal.load_frontier(conn)
+        old, new = keys.signer(conn), rotation.ask(conn, actor="cli", by="cli", why="for the test")
+        seal.seal_batch(conn, frontier, old)
+        rotation.go_over(conn, rotation.due(conn, frontier.size))
+        ids = write(Line("play.changed", "play:x", "cli"))
+        assert keys.signer(conn).verifier == new
+        seal.seal_batch(conn, frontier, keys.signer(conn))
+    client.force_login(charlie)
+    for id_ in (Entry.objects.earliest("id").pk, ids[0]):
+        assert "Checked now" in client.get(f"/audit/{id_}").content.decode()
+    with connection.cursor() as cursor:  # the old key signs what came after it was followed
+        cursor.execute("ALTER TABLE audit_checkpoint DISABLE TRIGGER USER")
+        forged = checkpoints.sign(old, frontier.size, frontier.root())
+        cursor.execute("UPDATE audit_checkpoint SET note = %s WHERE size = %s", [forged, frontier.size])
+    assert "It does not hold" in client.get(f"/audit/{ids[0]}").content.decode()
 
 
 def test_an_entry_has_its_bytes_its_number_and_whether_the_seal_holds(world, client, charlie, bob):
