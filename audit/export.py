@@ -14,6 +14,7 @@ from uuid import UUID
 
 from audit import checkpoints, rotation
 from audit.age import gone
+from audit.proofs import cosigned
 from audit.standalone import check, written
 from audit.tiles import Tiles, pieces
 
@@ -112,8 +113,7 @@ def _checkpoint(conn: Any) -> tuple[int, str]:
     if row is None:
         raise ExportError("nothing is sealed yet, so nothing can be proven")
     size, note = row
-    lines = conn.execute("select line from audit_cosignature where size = %s order by witness", [size]).fetchall()
-    return size, note + "".join(line for (line,) in lines)
+    return size, cosigned(conn, size, note)
 
 
 def _ascending(conn: Any, numbers: Iterable[int] | Iterable[UUID]) -> Iterable[int]:

@@ -24,8 +24,8 @@ class Seal:
     root: str
     note: str
     at: datetime
-    proof: tuple[str, ...]
-    """RFC 6962's audit path from the leaf to the root, in hex: what any tool for such trees checks."""
+    proof: tuple[bytes, ...]
+    """RFC 6962's audit path from the leaf to the root."""
     fault: str
     doubt: str
     """Why the key that signed it may be another's, though it is one of the record's; "" when nothing says so."""
@@ -52,7 +52,7 @@ def seal_of(id: UUID) -> Seal | None:
         bytes(over.root).hex(),
         over.note,
         over.at,
-        tuple(node.hex() for node in proof),
+        tuple(proof),
         _fault(entry, leaf, over) or fault,
         _doubt(over),
     )
@@ -88,6 +88,6 @@ def _doubt(over: Checkpoint) -> str:
 
 def _keys(size: int, known: int | None = None) -> list[Verifier]:
     """Those of the first `known` keys, and those that sealed changes brought in, that may sign for `size` entries."""
-    connection.ensure_connection()
     given = [Verifier.parse(key) for key in Key.objects.values_list("vkey", flat=True)[:known]]
-    return [key for key, until in rotation.followed(connection.connection, given).items() if size <= until]
+    with connection.cursor() as cursor:
+        return [key for key, until in rotation.followed(cursor, given).items() if size <= until]

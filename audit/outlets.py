@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import psycopg
 from django.conf import settings
 
-from audit import stores
+from audit import proofs, stores
 from audit.standalone import Key, Note, Refused
-from audit.tiles import TileError, Tiles
+from audit.tiles import TileError
 
 EVERY = 2.0
 """Seconds between two checkpoints to one outlet while entries keep coming."""
@@ -214,9 +214,8 @@ def deliver(conn: Any, outlet: Outlet, size: int, note: str) -> None:
 
 
 def _ask_witness(conn: Any, outlet: Outlet, old: int, size: int, note: str) -> tuple[int, str, str]:
-    proof = "".join(f"{base64.b64encode(node).decode()}\n" for node in Tiles(conn).consistency(old, size))
     url = f"{outlet.url.rstrip('/')}/add-checkpoint"
-    return _send("POST", url, f"old {old}\n{proof}\n{note}".encode())
+    return _send("POST", url, proofs.consistency(conn, old, size, note).encode())
 
 
 def _send(method: str, url: str, body: bytes) -> tuple[int, str, str]:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import audit, audit_export, incidents, pause, pauses, retention, unsubscribe
+from console.views import audit, audit_export, incidents, pause, pauses, record_proof, retention, unsubscribe
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("pauses", pauses.board, name="pauses"),
@@ -25,6 +25,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/export.<str:form>", audit_export.export, name="audit-export"),
     path("audit/verifier", audit_export.verifier, name="audit-verifier"),
     path("audit/verify", audit.check, name="audit-verify"),
+    path("audit/consistency", record_proof.consistency, name="consistency"),
     path("audit/<uuid:pk>", audit.entry, name="entry"),
+    path("audit/<uuid:pk>/proof", record_proof.inclusion, name="entry-proof"),
     path("unsubscribe/<str:token>", unsubscribe.unsubscribe, name="unsubscribe"),
 ]

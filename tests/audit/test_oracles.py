@@ -11,6 +11,7 @@ from pymerkle import InmemoryTree
 from audit import tiles
 from audit.merkle import EMPTY_ROOT, Frontier, leaf_hash, root, verify_consistency, verify_inclusion
 from audit.tiles import Tiles
+from tests.audit.rfc6962 import consistency
 
 SIZE = 2_000
 DATA = [b"entry %d" % n for n in range(SIZE)]
@@ -80,21 +81,6 @@ def test_consistency_proofs_agree_at_every_size(oracle, roots, reader, rng, host
             proof = reader.consistency(old, size)
             assert verify_consistency(old, size, proof, roots[old], roots[size]), (old, size)
         old = rng.randint(0, size)
-        assert reader.consistency(old, size) == defined(old, size), (old, size)
+        assert reader.consistency(old, size) == consistency(LEAVES[:size], old), (old, size)
         if old > 0:
             pymerkle.verify_consistency(roots[old], roots[size], oracle.prove_consistency(old, size))
-
-
-def defined(old, size):
-    """RFC 6962, section 2.1.2, its SUBPROOF word for word over attestroot's roots."""
-    top = attestroot.root_from_leaf_hashes
-
-    def subproof(m, leaves, whole):
-        if m == len(leaves):
-            return [] if whole else [top(leaves)]
-        k = 1 << (len(leaves) - 1).bit_length() - 1
-        if m <= k:
-            return [*subproof(m, leaves[:k], whole), top(leaves[k:])]
-        return [*subproof(m - k, leaves[k:], False), top(leaves[:k])]
-
-    return subproof(old, LEAVES[:size], True) if 0 < old < size else []

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern
 
-from agents.models import Account, Action, DoNotContact, Signal
+from agents.models import Account, Action, Connection, DoNotContact, Signal
 from agents.unsubscribe import unsubscribe_url
 from tests.hostile.injections import MARK, TEXTS
 
@@ -60,6 +60,8 @@ def addresses(pattern: URLPattern, rng: random.Random, most: int) -> list[dict[s
         hashes = {*Signal.objects.exclude(contact=None).values_list("contact", flat=True)}
         hashes |= {*DoNotContact.objects.values_list("contact", flat=True)}
         found = [{"hash": bytes(one).hex()} for one in sorted(map(bytes, hashes))]
+    elif pattern.name == "connection-mailbox":
+        found = [{"slug": slug} for slug in Connection.objects.filter(kind="sandbox").values_list("slug", flat=True)]
     elif names & {"provider_id", "rest"}:
         found = []
     elif names == {"form"}:
