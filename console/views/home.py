@@ -1,9 +1,9 @@
 """Home: what is in production, with whose name next to it, and is it working."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from agents import access
 from agents.models import Agent, Connection, Play, Source, Stage
@@ -17,6 +17,7 @@ class Step(NamedTuple):
     title: str
     text: str
     href: str
+    """"" where whoever looks may not do it."""
     action: str
     done: bool
 
@@ -28,7 +29,8 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "roster": found,
         "at_work": at_work,
-        "steps": [] if at_work or not access.may(request.user, access.SEE, Source) else first_steps(),
+        "steps": [] if at_work or not access.may(request.user, access.SEE, Source) else first_steps(request.user),
+        "everywhere": access.reach(request.user, access.SEE).everywhere,
         "stages": [choice for choice in Stage.choices if choice[0] != Stage.RETIRED],
         "states": STATES,
         "delivered": found.lately.count("delivered"),
@@ -39,42 +41,43 @@ def home(request: HttpRequest) -> HttpResponse:
     return page.render(request, "home/home.html", context, fragment="board")
 
 
-def first_steps() -> list[Step]:
+def first_steps(person: Any) -> list[Step]:
     """From an empty Signalbox to an agent in shadow, each with whether it is done."""
+
+    def step(verb: str, title: str, text: str, page: str, action: str, done: bool) -> Step:
+        return Step(title, text, reverse(page) if access.may(person, verb) else "", action, done)
+
     return [
-        Step(
+        step(
+            access.CONNECT,
             "Let signals in",
             "A source has a key and says how to read what your site or product sends.",
-            _address("sources"),
+            "sources",
             "Add a source",
             Source.objects.exists(),
         ),
-        Step(
+        step(
+            access.CONNECT,
             "Give it a way out",
             "A connection is where actions go: e-mail, HTTP, or the sandbox, which sends nothing.",
-            _address("connections"),
+            "connections",
             "Add a connection",
             Connection.objects.exists(),
         ),
-        Step(
+        step(
+            access.BUILD,
             "Write a play",
             "A play is a way to act that you approve beforehand: its steps, its words, how to undo it.",
-            _address("plays"),
+            "plays",
             "Write a play",
             Play.objects.exists(),
         ),
-        Step(
+        step(
+            access.BUILD,
             "Name an agent",
             "One job, one owner, one metric, its boundaries. It starts in shadow, where it only says what it would do.",
-            _address("agent-new"),
+            "agent-new",
             "Create an agent",
             False,
         ),
     ]
-
-
-def _address(name: str) -> str:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return ""

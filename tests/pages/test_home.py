@@ -29,6 +29,17 @@ def test_an_empty_signalbox_says_what_to_do_first(client, alice):
     text = client.get("/").content.decode()
     assert "Four steps to a first agent" in text
     assert "/agents/new" in text
+    assert "You were granted no agent" not in text
+
+
+def test_first_steps_lead_nowhere_for_those_who_may_not_take_them(client, charlie, person):
+    client.force_login(charlie)
+    text = client.get("/").content.decode()
+    assert "Four steps to a first agent" in text
+    assert text.count("for another role to do") == 4
+    assert "/agents/new" not in text
+    client.force_login(person("Nils", role="auditor", everywhere=False))
+    assert "You were granted no agent" in client.get("/").content.decode()
 
 
 def test_the_broken_one_stands_first_with_its_owner_and_cause(client, world, person):
