@@ -45,7 +45,7 @@ REGISTRY = (
     Noun("agents_page", "incident", "row.incident_id", gone=DEMO),
     Noun("agents_donotcontact", "contact", "encode(row.contact, 'hex')", gone=DEMO),
     Noun("agents_deadletter", "signal", gone=DEMO),
-    Noun("agents_grant", "person", "row.user_id", gone=DEMO),
+    Noun("agents_grant", "person", "row.user_id", beside=("told_at",), gone=DEMO),
 )
 GROWING = (
     Noun("agents_signal", "signal", only={"state": "old.state is distinct from new.state and new.state <> 'done'"},

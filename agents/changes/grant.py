@@ -55,7 +55,13 @@ def give(
                 permission=known[verb],
                 content_type=kind,
                 object_pk=str(on.pk),
-                defaults={"given_by": by, "given_at": timezone.now(), "expires_at": expires_at, "why": why},
+                defaults={
+                    "given_by": by,
+                    "given_at": timezone.now(),
+                    "expires_at": expires_at,
+                    "why": why,
+                    "told_at": None,
+                },
             )[0]
             for verb in verbs
         ]

@@ -41,6 +41,7 @@ class Grant(UserObjectPermissionAbstract):
     given_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     why = models.CharField(max_length=300)
+    told_at = models.DateTimeField(null=True, help_text="When the person was mailed that it ends soon.")
 
     class Meta(UserObjectPermissionAbstract.Meta):
         abstract = False
