@@ -18,7 +18,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
-from agents import telling, watchdog
+from agents import grant_mail, telling, watchdog
 from agents.changes.proposal import put_due_live
 from agents.loop.act import Drain
 from agents.loop.hot import hot
@@ -145,8 +145,9 @@ def page() -> None:
 
 @shared_task(name="agents.tasks.tell")
 def tell() -> None:
-    """Mail people what waits for them."""
+    """Mail people what waits for them, and what they were granted that ends soon."""
     telling.tell_due()
+    grant_mail.tell_due()
 
 
 @shared_task(name="agents.tasks.publish")

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from agents import grant_mail, held, paging, pause_mail, pauses, questions, telling
+from agents import held, paging, pause_mail, pauses, questions, telling
 from agents.connectors import CannotTell, Connector, Found, NotFound
 from agents.loop.hot import hot
 from agents.models import Agent, Connection, Play
@@ -91,8 +91,8 @@ def page() -> None:
 
 
 def housekeep() -> None:
-    """Months ahead for growing tables, counters whose window is over, and who loses a grant soon; each stands alone."""
-    for part in (_months_ahead, _drop_counters, telling.forget_old, grant_mail.tell_due):
+    """Months ahead for growing tables, and counters whose window is over; each stands alone, as in `sweep`."""
+    for part in (_months_ahead, _drop_counters, telling.forget_old):
         _alone(part)
 
 

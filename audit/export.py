@@ -14,7 +14,7 @@ from uuid import UUID
 
 from audit import checkpoints, rotation
 from audit.age import gone
-from audit.proofs import cosigned
+from audit.proofs import newest
 from audit.standalone import check, written
 from audit.tiles import Tiles, pieces
 
@@ -25,14 +25,6 @@ _BODIES = """
 select l.seq, l.hash, e.body from audit_leaf l left join audit_entry e on e.id = l.entry
 where l.seq = any(%s) order by l.seq
 """
-_CHECKPOINT = """
-select size, note from audit_checkpoint where size = coalesce(
-    (select max(size) from audit_cosignature join audit_checkpoint using (size)
-        where audit_cosignature.at > clock_timestamp() - interval '1 minute'),
-    (select max(size) from audit_checkpoint)
-)
-"""
-"""The newest, or the newest that a witness signed when that is not long ago."""
 _NUMBERS = "select seq from audit_leaf where entry = any(%s)"
 
 
@@ -109,11 +101,10 @@ def proved(
 
 
 def _checkpoint(conn: Any) -> tuple[int, str]:
-    row = conn.execute(_CHECKPOINT).fetchone()
-    if row is None:
+    found = newest(conn)
+    if found is None:
         raise ExportError("nothing is sealed yet, so nothing can be proven")
-    size, note = row
-    return size, cosigned(conn, size, note)
+    return found
 
 
 def _ascending(conn: Any, numbers: Iterable[int] | Iterable[UUID]) -> Iterable[int]:

@@ -8,9 +8,8 @@ from django.db import connection
 
 from audit import checkpoints, rotation, tiles
 from audit.checkpoints import CheckpointError
-from audit.keys import Verifier
 from audit.merkle import leaf_hash, verify_inclusion
-from audit.models import Checkpoint, Entry, Key, Leaf
+from audit.models import Checkpoint, Entry, Leaf
 from audit.standalone import Refused
 
 
@@ -31,20 +30,25 @@ class Seal:
     """Why the key that signed it may be another's, though it is one of the record's; "" when nothing says so."""
 
 
-def seal_of(id: UUID) -> Seal | None:
+def seal_of(id: UUID, *, cosigned: bool = False) -> Seal | None:
     """The seal over the entry, checked now; None while it is unsealed or when there is no such entry.
 
-    Costs the same however long the record is: a proof is read, not computed. It says nothing of the rest of the
-    record: `verify` does.
+    Of the checkpoints over it the first, or if `cosigned` the first that a witness signed, where one did. Costs the
+    same however long the record is: a proof is read, not computed; only each change of keys adds to it. It says
+    nothing of the rest of the record: `verify` does.
     """
     leaf = Leaf.objects.filter(entry=id).first()
     entry = Entry.objects.filter(pk=id).first()
     if leaf is None or entry is None:
         return None
-    over = Checkpoint.objects.filter(size__gt=leaf.seq).order_by("size").first()
+    above = Checkpoint.objects.filter(size__gt=leaf.seq).order_by("size")
+    over = (above.filter(size=_cosigned(leaf.seq) or 0).first() if cosigned else None) or above.first()
     if over is None:
         return None
     proof, fault = _proof(leaf, over)
+    wrong, doubt = _signature(over)
+    if leaf_hash(bytes(entry.body)) != bytes(leaf.hash):
+        wrong = "its bytes are not those that were sealed"
     return Seal(
         leaf.seq,
         bytes(leaf.hash).hex(),
@@ -53,9 +57,16 @@ def seal_of(id: UUID) -> Seal | None:
         over.note,
         over.at,
         tuple(proof),
-        _fault(entry, leaf, over) or fault,
-        _doubt(over),
+        wrong or fault,
+        doubt,
     )
+
+
+def _cosigned(seq: int) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute("select min(size) from audit_cosignature where size > %s", [seq])
+        size: int | None = cursor.fetchone()[0]
+    return size
 
 
 def _proof(leaf: Leaf, over: Checkpoint) -> tuple[list[bytes], str]:
@@ -68,26 +79,17 @@ def _proof(leaf: Leaf, over: Checkpoint) -> tuple[list[bytes], str]:
     return proof, "" if holds else "its proof does not lead to the signed root"
 
 
-def _fault(entry: Entry, leaf: Leaf, over: Checkpoint) -> str:
-    if leaf_hash(bytes(entry.body)) != bytes(leaf.hash):
-        return "its bytes are not those that were sealed"
+def _signature(over: Checkpoint) -> tuple[str, str]:
+    """What is wrong with the checkpoint, and what to doubt of it though it holds."""
+    doubt = ""
     try:
-        stated = checkpoints.verify(over.note, _keys(over.size))
+        with connection.cursor() as cursor:
+            try:
+                stated = checkpoints.verify(over.note, rotation.signing(cursor, over.size, first=True))
+            except CheckpointError:
+                stated = checkpoints.verify(over.note, rotation.signing(cursor, over.size))
+                doubt = "nothing sealed brought in the key that signed it"
     except (CheckpointError, Refused, tiles.TileError) as error:
-        return str(error)
-    return "" if (stated.size, stated.root) == (over.size, bytes(over.root)) else "the checkpoint says another root"
-
-
-def _doubt(over: Checkpoint) -> str:
-    try:
-        checkpoints.verify(over.note, _keys(over.size, known=1))
-    except (CheckpointError, Refused, tiles.TileError):
-        return "nothing sealed brought in the key that signed it"
-    return ""
-
-
-def _keys(size: int, known: int | None = None) -> list[Verifier]:
-    """Those of the first `known` keys, and those that sealed changes brought in, that may sign for `size` entries."""
-    given = [Verifier.parse(key) for key in Key.objects.values_list("vkey", flat=True)[:known]]
-    with connection.cursor() as cursor:
-        return [key for key, until in rotation.followed(cursor, given).items() if size <= until]
+        return str(error), ""
+    said = "" if (stated.size, stated.root) == (over.size, bytes(over.root)) else "the checkpoint says another root"
+    return said, doubt

@@ -34,7 +34,10 @@ LATE = 900.0
 
 log = logging.getLogger(__name__)
 
-_FORM = re.compile(r"(PUT|POST) (https?://\S+)|(PUT) (s3://[^/\s]+/\S+)|(WITNESS) (https?://\S+) (\S+)")
+_FORM = re.compile(
+    r"(PUT|POST) (https?://\S+)|(WITNESS) (https?://\S+) (\S+)"
+    r"|(PUT) (s3://[a-z0-9.-]+(?:/(?!\.\.?(?:/|$))[\w{}!*'().=+-]+)+)"
+)
 _STANDS = """
 insert into audit_outlet (target, size, at, failing_since, error)
 values (%(target)s, %(size)s, case when %(error)s = '' then clock_timestamp() end,

@@ -91,6 +91,13 @@ def chain(conn: Any, reader: Tiles) -> list[dict[str, Any]]:
     return changes
 
 
+def signing(conn: Any, size: int, *, first: bool = False) -> list[Verifier]:
+    """The keys in `audit_key`, or the first of them, and those that sealed changes brought in, as far as they may sign
+    for `size` entries. Raises as `followed`, and costs two signatures to check for each change of keys."""
+    rows = conn.execute("select vkey from audit_key order by at, vkey limit %s", [1 if first else None]).fetchall()
+    return [key for key, until in followed(conn, [Verifier.parse(row[0]) for row in rows]).items() if size <= until]
+
+
 def followed(conn: Any, pinned: Iterable[Verifier]) -> dict[Verifier, int]:
     """`pinned`, and every key that a sealed change brought in after one of them; each with the size up to which it may
     sign. standalone.Refused when a change that claims to be sealed is not, TileError when its proof is gone."""

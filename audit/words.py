@@ -130,7 +130,7 @@ VERBS: dict[str, str] = {
     "token.created": "{actor} made an API token for {person}[, {name}]",
     "token.revoked": "{actor} revoked an API token of {person}[, {name}]",
     "grant.given": "{actor} let {subject} {verbs}[ for {agent}][ in {region}][ in {segment}][ until {until}]" + _WHY,
-    "grant.ending": "{actor} told {subject} that {grants} of their grants end soon, the first on {until}",
+    "grant.ending": "{actor} told {subject} that what they were granted ends soon, on {until}",
     "grant.ended": "{actor} no longer lets {subject} {verbs}[ for {agent}][ in {region}][ in {segment}]" + _WHY,
     "outcome.received": "{actor} reported an outcome[ of {account}][: {kind}][, worth {value}]",
     "incident.opened": "Something broke[ in {agent}][ in {connection}]" + _WHY,

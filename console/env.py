@@ -9,6 +9,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import re
 import secrets
 import tempfile
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -369,9 +370,9 @@ def _outlets(reader: _Reader) -> tuple[str, ...]:
         url, _, vkey = rest.strip().partition(" ")
         parts = urlsplit(url)
         web = how in ("PUT", "POST", "WITNESS") and parts.scheme in ("http", "https")
-        store = how == "PUT" and parts.scheme == "s3" and len(parts.path) > 1
+        store = how == "PUT" and re.fullmatch(r"s3://[a-z0-9.-]+(/(?!\.\.?(/|$))[\w{}!*'().=+-]+)+", url)
         if not (web or store) or not parts.hostname:
-            hint = "Give PUT, POST or WITNESS and an address, with commas between, such as PUT https://host/{size}.txt."
+            hint = "Give PUT, POST or WITNESS and an address, with commas between: PUT https://host/{size}.txt, PUT s3://bucket/{size}."
             reader.wrong(50, f"{name} names {how!r}, which is nowhere to bring a checkpoint to.", hint)
         elif (how == "WITNESS") != (vkey.count("+") >= 2):
             hint = "Write WITNESS https://host/ name+12345678+base64; PUT and POST go without a key."

@@ -34,7 +34,8 @@ class Grant(UserObjectPermissionAbstract):
     """
     django-guardian's row of (user, permission, object), with who gave it, why and until when.
 
-    Read by `agents.access` alone, which holds `expires_at` against the clock; written by `agents.changes.grant`.
+    Read by `agents.access`, which holds `expires_at` against the clock; written by `agents.changes.grant`, but for
+    `told_at`, which is `agents.grant_mail`'s.
     """
 
     given_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")

@@ -13,7 +13,7 @@ RECORD = {
     "audit_entry": "SELECT, INSERT (id, at, verb, actor, subject, agent, run, region, segment, account, request, body)",
     "audit_leaf": "SELECT, INSERT",
     "audit_checkpoint": "SELECT, INSERT",
-    "audit_key": "SELECT, INSERT",
+    "audit_key": "SELECT, INSERT (vkey)",
     "audit_tile": "SELECT, INSERT",
     "audit_cosignature": "SELECT, INSERT",
     "audit_pending": "SELECT, INSERT, DELETE",

@@ -157,10 +157,7 @@ def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
     sealed = access.visible(request.user, Entry.objects.filter(pk=pk)).first()
     row = find(pk) if sealed else None
     if sealed is None or row is None:
-        stretch = gone(pk) if access.reach(request.user, access.SEE).everywhere else None
-        if stretch is None:
-            raise Http404
-        return page.trouble(request, status=410, title="It is no longer here.", text=f"It was {stretch.why}.")
+        return not_here(request, pk)
     body = bytes(sealed.body).decode(errors="replace")
     before, after = changes(row)
     context = {
@@ -170,11 +167,20 @@ def entry(request: HttpRequest, pk: UUID) -> HttpResponse:
         "after": after,
         "body": body,
         "seal": seal_of(pk),
+        "whole": access.reach(request.user, access.SEE).everywhere,
         "sealed_as": f"Number {row.seq:,}" if row.seq is not None else "",
         "subject_kind": row.subject.partition(":")[0],
         "around": {name: _local(row.at + span) for name, span in (("since", -AROUND), ("until", AROUND))},
     }
     return page.render(request, "audit/entry.html", context)
+
+
+def not_here(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Why there is no such entry any more, for who sees all of the record; Http404 otherwise."""
+    stretch = gone(pk) if access.reach(request.user, access.SEE).everywhere else None
+    if stretch is None:
+        raise Http404
+    return page.trouble(request, status=410, title="It is no longer here.", text=f"It was {stretch.why}.")
 
 
 def changes(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:

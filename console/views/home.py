@@ -17,7 +17,7 @@ class Step(NamedTuple):
     title: str
     text: str
     href: str
-    """"" where whoever looks may not do it."""
+    """Where to do it, or to look at what is done; "" for who may neither."""
     action: str
     done: bool
 
@@ -45,7 +45,7 @@ def first_steps(person: Any) -> list[Step]:
     """From an empty Signalbox to an agent in shadow, each with whether it is done."""
 
     def step(verb: str, title: str, text: str, page: str, action: str, done: bool) -> Step:
-        return Step(title, text, reverse(page) if access.may(person, verb) else "", action, done)
+        return Step(title, text, reverse(page) if done or access.may(person, verb) else "", action, done)
 
     return [
         step(

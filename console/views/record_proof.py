@@ -4,15 +4,18 @@ from uuid import UUID
 
 from django import forms
 from django.db import connection
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from agents import access
 from audit import proofs
+from audit.checkpoints import CheckpointError
 from audit.inclusion import seal_of
 from audit.models import Checkpoint, Entry
+from audit.standalone import Refused
 from audit.tiles import TileError
 from console.views import page
+from console.views.audit import not_here
 
 
 class SizesForm(forms.Form):
@@ -28,8 +31,8 @@ def inclusion(request: HttpRequest, pk: UUID) -> HttpResponse:
     access.require(request.user, access.SEE)
     entry = access.visible(request.user, Entry.objects.filter(pk=pk)).first()
     if entry is None:
-        raise Http404
-    seal = seal_of(pk)
+        return not_here(request, pk)
+    seal = seal_of(pk, cosigned=True)
     if seal is None:
         return page.trouble(request, status=409, title="It is not sealed yet.", text="Ask again in a moment.")
     if seal.fault:
@@ -48,17 +51,24 @@ def consistency(request: HttpRequest) -> HttpResponse:
         text = "Say of how many entries the older checkpoint speaks: its second line."
         return page.trouble(request, status=422, title="That is no number of entries.", text=text)
     old, new = form.cleaned_data["old"], form.cleaned_data["new"]
-    stored = Checkpoint.objects.order_by("-size")
-    over = (stored.filter(size=new) if new else stored).first()
-    if over is None or old > over.size:
-        return page.trouble(request, status=422, title="No such checkpoints.", text=_there_are(new or old))
-    try:
-        with connection.cursor() as cursor:
-            note = proofs.cosigned(cursor, over.size, over.note)
-            text = proofs.consistency(cursor, old, over.size, note)
-    except TileError as error:
-        return page.trouble(request, status=409, title="The record can't prove it.", text=f"{error}. Verify it.")
-    return _file(text, f"record-{old}-{over.size}.txt")
+    with connection.cursor() as cursor:
+        over = _checkpoint(new) if new else proofs.newest(cursor)
+        if over is None or old > over[0]:
+            return page.trouble(request, status=422, title="No such checkpoints.", text=_there_are(new or old))
+        size, note = over
+        try:
+            text = proofs.checked_consistency(cursor, old, size, note)
+        except (CheckpointError, Refused, TileError) as error:
+            return page.trouble(request, status=409, title="The record can't prove it.", text=f"{error}. Verify it.")
+    return _file(text, f"record-{old}-{size}.txt")
+
+
+def _checkpoint(size: int) -> tuple[int, str] | None:
+    one = Checkpoint.objects.filter(size=size).first()
+    if one is None:
+        return None
+    with connection.cursor() as cursor:
+        return size, proofs.cosigned(cursor, size, one.note)
 
 
 def _there_are(size: int) -> str:

@@ -134,14 +134,35 @@ def test_checkpoints_are_written_to_an_object_store(fresh, sealing, store):
 
 def test_an_object_store_that_refuses_is_named_without_secrets(fresh, sealing, store, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mistyped")
-    sealing("PUT s3://bucket/{size}.txt")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://ana:secret@127.0.0.1:{store.server_port}")
+    sealing("PUT s3://refusing/{size}.txt")
     write(fresh)
     until(lambda: outlets.failing(fresh.cursor()))
     [failing] = outlets.failing(fresh.cursor())
-    assert failing.target.startswith("PUT s3://bucket/")
+    assert failing.target.startswith("PUT s3://refusing/")
     assert "403" in failing.error or "SignatureDoesNotMatch" in failing.error
     assert "mistyped" not in failing.error
+    assert "secret" not in failing.error
     assert not store.objects
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_ENDPOINT_URL", "minio.example.com"), ("AWS_ACCESS_KEY_ID", f"{s3.ID}\n")]
+)
+def test_settings_of_a_store_that_cannot_be_used_are_told_and_stop_no_other(
+    fresh, sealing, store, collector, monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
+    bucket = name.lower().replace("_", "-")
+    sealing(f"PUT s3://{bucket}/{{size}}.txt", f"POST http://127.0.0.1:{collector.server_port}/collect")
+    for _ in range(2):
+        had = len(collector.got)
+        write(fresh)
+        until(lambda had=had: len(collector.got) > had)
+    until(lambda: outlets.failing(fresh.cursor()))
+    [failing] = outlets.failing(fresh.cursor())
+    assert bucket in failing.target
+    assert failing.error.startswith("the object store: ")
 
 
 def test_an_outlet_that_fails_holds_nothing_up_is_named_and_tried_again(fresh, sealing, collector):

@@ -33,6 +33,11 @@ def read(tmp_path, **given):
         ("SIGNALBOX_LOG_LEVEL", "LOUD", 18),
         ("SIGNALBOX_BASE_URL", "https://signalbox.example.com", 20),
         ("SIGNALBOX_BIND", "0.0.0.0", 21),
+        ("SIGNALBOX_CHECKPOINTS_TO", "PUT s3://bucket", 50),
+        ("SIGNALBOX_CHECKPOINTS_TO", "PUT s3://key:secret@bucket/{size}", 50),
+        ("SIGNALBOX_CHECKPOINTS_TO", "POST s3://bucket/{size}", 50),
+        ("SIGNALBOX_CHECKPOINTS_TO", "PUT s3://bucket/a#{size}", 50),
+        ("SIGNALBOX_CHECKPOINTS_TO", "WITNESS https://witness.example.com", 51),
     ],
 )
 def test_a_wrong_value_is_named_by_number_with_a_hint_and_never_shown_if_secret(tmp_path, name, value, number):
@@ -42,6 +47,12 @@ def test_a_wrong_value_is_named_by_number_with_a_hint_and_never_shown_if_secret(
     assert problems[0].hint
     if name.endswith(("_KEY", "_KEYS", "_URL")) and number != 20:
         assert value not in problems[0].message
+
+
+def test_checkpoints_go_wherever_is_named(tmp_path):
+    named = ("PUT https://store/{size}.txt", "PUT s3://bucket/check.points/{size}.txt", "POST http://collector/in?a=b")
+    found = read(tmp_path, SIGNALBOX_CHECKPOINTS_TO=", ".join(named))
+    assert (found.problems, found.checkpoint_outlets) == ((), named)
 
 
 def test_nothing_given_is_right_and_makes_secrets_once(tmp_path):

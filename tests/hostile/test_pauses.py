@@ -128,9 +128,8 @@ def drill(yard: Yard, level: str, rounds: int, rng: random.Random, actor: str) -
             gates(closed)
     p50, p99, disk = statistics.median(waits), _p99(waits), _p99(commits)
     print(f"{rounds} pauses of {level}: {late} gates after the commit, ", end="")
-    print(
-        f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms (of the commit alone, the disk's, {disk * 1000:.0f})", end=""
-    )
+    print(f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms ", end="")
+    print(f"(of the commit alone, mostly the disk's, {disk * 1000:.0f})", end="")
     share = 1.0
     if level != "everything":
         alone = free[0] / free[1]

@@ -6,6 +6,7 @@ import pytest
 from attestroot import merkle as attestroot
 from django.db import connection, transaction
 
+from agents.changes.grant import give
 from audit import checkpoints, keys, seal, standalone, witness
 from audit.entries import Line, record
 from audit.models import Checkpoint, Entry, Leaf
@@ -86,11 +87,13 @@ def test_a_witness_takes_the_file_as_it_is(client, auditor, tmp_path):
     with connection.cursor() as cursor:
         row = [newest.size, "witness.example/one", answer.body]
         cursor.execute("INSERT INTO audit_cosignature (size, witness, line) VALUES (%s, %s, %s)", row)
-    _, note = parts(client.get("/audit/consistency", {"old": old.size}))
-    assert standalone.Key(vkey).signed(standalone.Note(note))
+    seal_more(5)
+    for address in (f"/audit/consistency?old={old.size}", f"/audit/{Entry.objects.earliest('id').pk}/proof"):
+        _, note = parts(client.get(address))
+        assert standalone.Key(vkey).signed(standalone.Note(note)), "of several checkpoints that which is co-signed"
 
 
-def test_what_cannot_be_proven_says_why(client, auditor, person):
+def test_what_cannot_be_proven_says_why(client, auditor):
     client.force_login(auditor)
     (waiting,) = write_one()
     assert client.get(f"/audit/{waiting}/proof").status_code == 409
@@ -111,11 +114,36 @@ def test_what_cannot_be_proven_says_why(client, auditor, person):
         cursor.execute("DELETE FROM audit_tile")
         cursor.execute("DELETE FROM audit_leaf WHERE seq = 2")
     assert client.get("/audit/consistency", {"old": 1}).status_code == 409
+
+
+def test_a_proof_that_leads_elsewhere_is_not_given_away(client, auditor):
+    seal_more(3, 300, 40)
+    client.force_login(auditor)
+    old, *_, newest = Checkpoint.objects.order_by("size")
+    assert client.get("/audit/consistency", {"old": old.size}).status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_leaf DISABLE TRIGGER USER")
+        cursor.execute("UPDATE audit_leaf SET hash = sha256('x') WHERE seq = %s", [newest.size - 1])
+        assert client.get("/audit/consistency", {"old": old.size}).status_code == 409
+        cursor.execute("ALTER TABLE audit_checkpoint DISABLE TRIGGER USER")
+        cursor.execute("UPDATE audit_checkpoint SET note = replace(note, %s, %s)", [f"\n{newest.size}\n", "\n7\n"])
+    assert client.get("/audit/consistency", {"old": newest.size}).status_code == 409
+
+
+def test_who_sees_a_part_gets_the_proofs_of_that_part_only(client, person):
+    one, _ = seal_more(3)
+    (mine,) = write_one()
+    seal_more(2)
     reader = person("Rita", role="rep", everywhere=False)
+    give(reader, on=making.region("emea"), verbs=["see"], why="test", actor="cli")
     client.force_login(reader)
-    assert client.get(f"/audit/{id_}/proof").status_code in (403, 404)
+    assert client.get(f"/audit/{mine}/proof").status_code == 200
+    assert client.get(f"/audit/{one[0]}/proof").status_code == 404
+    assert client.get("/audit/consistency", {"old": 1}).status_code == 403
+    assert "consistency" not in client.get(f"/audit/{mine}").content.decode()
+    assert "consistency" not in client.get("/audit").content.decode()
 
 
 def write_one():
     with transaction.atomic():
-        return record(Line("region.changed", f"region:{making.region('emea').code}", "cli"))
+        return record(Line("region.changed", f"region:{making.region('emea').code}", "cli", region="emea"))
