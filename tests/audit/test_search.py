@@ -1,19 +1,19 @@
 """Searching the record: the index and the tail answer alike, whatever is asked, in pages without gap or repeat."""
 
-import random
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import transaction
+from django.test import override_settings
 
-from audit import keys, search
-from audit.entries import Line, append
+from audit import search
+from audit.entries import Line
 from audit.ids import id_time, new_id
-from audit.indexing import BLOCK, forget, index
-from audit.seal import load_frontier, seal_batch
+from audit.indexing import BLOCK
 from audit.search import Filters, count_newer, look, sought
 from audit.terms import terms, words_in
+from tests.audit.searching import filler, found, index_all, seal, write
 
 pytestmark = pytest.mark.django_db
 
@@ -25,35 +25,12 @@ def small(monkeypatch):
     monkeypatch.setattr(search, "PROBE", 4)
 
 
-def write(*lines):
-    with connection.cursor() as cursor:
-        return append(cursor, lines)
+@pytest.fixture(scope="module")
+def three_blocks(django_db_setup, django_db_blocker, tmp_path_factory):
+    """Three indexed blocks, a few sealed entries beyond, a few unsealed ones; some of each are wanted, by place.
 
-
-def seal():
-    connection.ensure_connection()
-    raw = connection.connection
-    frontier, signer = load_frontier(raw), keys.signer(raw)
-    while seal_batch(raw, frontier, signer)[0]:
-        pass
-
-
-def index_all():
-    with connection.cursor() as cursor:
-        return index(cursor)
-
-
-def found(limit=1000, **filters):
-    return [row.id for row in look(Filters(**filters), limit=limit, patience=60).rows]
-
-
-def filler(n):
-    return [Line("play.changed", f"play:p-{i % 5}", "cli", detail={"n": i}) for i in range(n)]
-
-
-@pytest.fixture
-def three_blocks(var):
-    """Three indexed blocks, a few sealed entries beyond, a few unsealed ones; some of each are wanted, by place."""
+    Made once, in a transaction around those of all tests here.
+    """
     lines = filler(3 * BLOCK + 40)
     wanted = [3, 900, BLOCK + 1, 3 * BLOCK - 1, 3 * BLOCK + 5, 3 * BLOCK + 33]
     for n in wanted:
@@ -61,11 +38,13 @@ def three_blocks(var):
             "pause.set", f"pause:{n}", "person:7", "one", None, "emea/de", "smb", "Müller.example",
             detail={"why": "Too many COMPLAINTS about “Ärger”", "n": n},
         )  # fmt: skip
-    ids = write(*lines[: 3 * BLOCK + 20])
-    seal()
-    assert index_all() == 3
-    ids += write(*lines[3 * BLOCK + 20 :])
-    return ids, [ids[n] for n in reversed(wanted)]
+    with django_db_blocker.unblock(), override_settings(VAR=tmp_path_factory.mktemp("var")), transaction.atomic():
+        ids = write(*lines[: 3 * BLOCK + 20])
+        seal()
+        assert index_all() == 3
+        ids += write(*lines[3 * BLOCK + 20 :])
+        yield ids, [ids[n] for n in reversed(wanted)]
+        transaction.set_rollback(True)
 
 
 ASKED = [
@@ -158,39 +137,6 @@ def test_patience_that_ran_out_says_how_far_it_came_and_loses_nothing(three_bloc
     assert turns > 3
 
 
-def test_random_questions_get_the_answer_of_reading_everything(var, seed):
-    rng = random.Random(seed)
-    pool = ["alpha", "beta", "gamma", "delta"]
-    lines = []
-    for n in range(2 * BLOCK + 300):
-        why = " ".join(rng.choices(pool, k=rng.choice([0, 0, 1, 2])))
-        verb = rng.choice(["play.changed", "pause.set", "agent.changed"])
-        region = rng.choice(["", "emea", "amer"])
-        lines.append(Line(verb, f"x:{n}", rng.choice(["cli", "worker:gate"]), rng.choice(["", "a", "b"]), None, region,
-                          detail={"why": why} if why else {}))  # fmt: skip
-    ids = write(*lines[: 2 * BLOCK + 100])
-    seal()
-    index_all()
-    ids += write(*lines[2 * BLOCK + 100 :])
-    for _ in range(60):
-        text = " ".join(rng.sample(pool, rng.choice([0, 1, 2])))
-        verb, agent = rng.choice(["", "pause.", "agent.changed"]), rng.choice(["", "a"])
-        regions = rng.choice([None, ["emea"], ["", "amer"]])
-        start = rng.choice([None, rng.randrange(len(ids))])
-        expected = [
-            id
-            for n, (id, line) in enumerate(zip(ids, lines, strict=True))
-            if all(word in line.detail.get("why", "").split() for word in text.split())
-            and line.verb.startswith(verb)
-            and (not agent or line.agent == agent)
-            and (regions is None or line.region in regions)
-            and (start is None or n < start)
-        ][::-1][:20]
-        filters = Filters(text=text, verb=verb, agent=agent, regions=regions)
-        got = look(filters, before=None if start is None else ids[start], limit=20, patience=60).rows
-        assert [row.id for row in got] == expected, (filters, start)
-
-
 @pytest.mark.parametrize(
     "text",
     ["x " * 10_000, "\0", "😀 😀", '"', '""', "'; drop table audit_entry; --", "%_\\", "ܴ" * 5000, "\ud800", "the of"],
@@ -212,16 +158,3 @@ def test_words_are_folded_and_ids_left_out():
     })  # fmt: skip
     assert {"@person:7", "@pause:12", "@play:warm-intro", "503", "deep", "down", "verb=x.", "agent=a"} <= found
     assert not any("c2VjcmV0".lower() in term or "ab" * 16 in term for term in found)
-
-
-def test_indexing_goes_on_where_it_stopped_and_forgets_what_is_gone(var):
-    write(*filler(3 * BLOCK))
-    assert index_all() == 0
-    seal()
-    with connection.cursor() as cursor:
-        assert index(cursor, blocks=2) == 2
-        assert index(cursor, blocks=2) == 1
-        assert index(cursor, blocks=2) == 0
-        forget(cursor, 10, BLOCK + 5)
-        cursor.execute("select distinct block from audit_term order by 1")
-        assert [row[0] for row in cursor.fetchall()] == [0, 1, 2], "the bodies are still there: they are found again"

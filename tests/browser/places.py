@@ -16,12 +16,15 @@ from agents.models import Action, Agent, Connection, Incident, Play, PolicyPropo
 from agents.tasks import sweep
 from agents.unsubscribe import unsubscribe_url
 from approvals.models import Approval, Person
-from audit.models import Entry
+from audit import keys, seal
+from audit.models import Leaf
 from console.demo.build import build
 from console.demo.trickle import Trickle
 from tests.running import until
 
 SIGNALS = 60
+ASKED = {"audit/consistency": "?old=1"}
+"""What a page has to be asked."""
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -50,7 +53,15 @@ def furnish(url: str, password: str) -> dict[str, Person]:
         scope = pauses.Section(region=Region.objects.get(code=code))
         pauses.set_pause(scope, reason="Drill", actor="cli")
     pauses.lift(pauses.Pause.objects.earliest("pk"), actor="cli", why="The drill is over.")
+    _seal()
     return staff
+
+
+def _seal() -> None:
+    with seal.direct_connection() as conn:
+        frontier, signer = seal.load_frontier(conn), keys.signer(conn)
+        while seal.seal_batch(conn, frontier, signer)[0]:
+            pass
 
 
 def _all_decided() -> bool:
@@ -71,7 +82,7 @@ def examples() -> dict[str, Callable[[], dict[str, Any]]]:
         "proposals": lambda: {"pk": PolicyProposal.objects.latest("pk").pk},
         "incidents": lambda: {"pk": Incident.objects.earliest("pk").pk},
         "audit/retention": lambda: {"pk": 1},
-        "audit": lambda: {"pk": Entry.objects.latest("pk").pk, "form": "csv"},
+        "audit": lambda: {"pk": Leaf.objects.latest("seq").entry, "form": "csv"},
         "signals": lambda: {"pk": Run.objects.latest("pk").signal_id},
         "accounts": lambda: {"key": Run.objects.latest("pk").account},
         "contacts": lambda: {"hash": _contact()},
@@ -102,7 +113,8 @@ def addresses() -> Iterator[tuple[str, str]]:
         given = fill() if "<" in route else {}
         missing = [name for name in PARAMETER.findall(route) if name not in given]
         assert not missing, f"tests/browser/places.py has no example for {', '.join(missing)} of “{route}”"
-        yield route, "/" + PARAMETER.sub(lambda found, given=given: str(given[found[1]]), route)
+        path = PARAMETER.sub(lambda found, given=given: str(given[found[1]]), route)
+        yield route, f"/{path}{ASKED.get(route, '')}"
 
 
 def _routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:

@@ -117,7 +117,7 @@ def test_every_address_of_what_is_foreign_is_refused(grounds, person, hostile, r
     everyone = narrowed(person, admin, home)
     before, seen, let_in = kept(), Counter(), []
     form = {**away.wishes(), "do": "save", "reason": "Something broke", "binding": "00", "on": "no"}
-    for one in everyone if hostile.full else rng.sample(everyone, 2):
+    for one in rng.sample(everyone, hostile.of(len(everyone))):
         client = signed_in(one)
         for route in filter(PARAMETER.search, routes()):
             url = away.url(route)
@@ -139,7 +139,7 @@ def test_nothing_foreign_in_lists_counts_search_streams_and_exports(grounds, per
     everyone = narrowed(person, admin, home)
     before, seen, found = kept(), Counter(), []
     foreign, own = away.wishes(), home.wishes()
-    for one in everyone if hostile.full else rng.sample(everyone, 2):
+    for one in rng.sample(everyone, hostile.of(len(everyone))):
         client = signed_in(one)
         for url in map(home.url, routes()):
             asked = [{}, *({name: value} for name, value in foreign.items()), own]
@@ -162,7 +162,7 @@ def test_forms_that_name_what_is_foreign_change_nothing(grounds, person, hostile
     home, away, admin = grounds
     everyone = narrowed(person, admin, home)
     before, faults, moved = kept(), [], []
-    for one in everyone if hostile.full else rng.sample(everyone, 2):
+    for one in rng.sample(everyone, hostile.of(len(everyone))):
         client = signed_in(one)
         for url in filter(lambda route: route not in OWN and not PARAMETER.search(route), routes()):
             for do in ("again", "discard", "replay", "save"):
