@@ -14,7 +14,7 @@ from audit.tiles import TileError, Tiles
 _NEWEST = """
 select size, note from audit_checkpoint where size = coalesce(
     (select max(size) from audit_cosignature join audit_checkpoint using (size)
-        where audit_cosignature.at > clock_timestamp() - interval '1 minute'),
+        where audit_cosignature.at > clock_timestamp() - interval '1 minute' and size >= %s),
     (select max(size) from audit_checkpoint)
 )
 """
@@ -53,10 +53,10 @@ def checked_consistency(conn: Any, old: int, new: int, note: str) -> str:
     return _consistency(old, path, note)
 
 
-def newest(conn: Any) -> tuple[int, str] | None:
-    """The size and note of the newest checkpoint, or of the newest that a witness signed when that is not long ago,
-    with the witnesses' signatures; None when nothing is sealed."""
-    row = conn.execute(_NEWEST).fetchone()
+def newest(conn: Any, *, over: int = 0) -> tuple[int, str] | None:
+    """The size and note of the newest checkpoint, or of the newest over at least `over` entries that a witness signed
+    when that is not long ago, with the witnesses' signatures; None when nothing is sealed."""
+    row = conn.execute(_NEWEST, [over]).fetchone()
     return None if row is None else (row[0], cosigned(conn, *row))
 
 

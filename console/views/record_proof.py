@@ -52,7 +52,7 @@ def consistency(request: HttpRequest) -> HttpResponse:
         return page.trouble(request, status=422, title="That is no number of entries.", text=text)
     old, new = form.cleaned_data["old"], form.cleaned_data["new"]
     with connection.cursor() as cursor:
-        over = _checkpoint(new) if new else proofs.newest(cursor)
+        over = _checkpoint(new) if new else proofs.newest(cursor, over=old)
         if over is None or old > over[0]:
             return page.trouble(request, status=422, title="No such checkpoints.", text=_there_are(new or old))
         size, note = over

@@ -91,6 +91,9 @@ def test_a_witness_takes_the_file_as_it_is(client, auditor, tmp_path):
     for address in (f"/audit/consistency?old={old.size}", f"/audit/{Entry.objects.earliest('id').pk}/proof"):
         _, note = parts(client.get(address))
         assert standalone.Key(vkey).signed(standalone.Note(note)), "of several checkpoints that which is co-signed"
+    last = Checkpoint.objects.latest("size").size
+    (_, *_), note = parts(client.get("/audit/consistency", {"old": last}))
+    assert checkpoints.verify(note, [verifier]).size == last, "where none is co-signed that is new enough, the newest"
 
 
 def test_what_cannot_be_proven_says_why(client, auditor):
