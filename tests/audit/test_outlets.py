@@ -155,11 +155,7 @@ def test_settings_of_a_store_that_cannot_be_used_are_told_and_stop_no_other(
     monkeypatch.setenv(name, value)
     bucket = name.lower().replace("_", "-")
     sealing(f"PUT s3://{bucket}/{{size}}.txt", f"POST http://127.0.0.1:{collector.server_port}/collect")
-    for _ in range(2):
-        had = len(collector.got)
-        write(fresh)
-        until(lambda had=had: len(collector.got) > had)
-    until(lambda: outlets.failing(fresh.cursor()))
+    goes_on(fresh, collector)
     [failing] = outlets.failing(fresh.cursor())
     assert bucket in failing.target
     assert failing.error.startswith("the object store: ")
@@ -191,11 +187,7 @@ def test_an_answer_that_is_no_http_is_told_and_stops_no_other(fresh, sealing, co
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Odd)) as odd:
         base = f"http://127.0.0.1:{collector.server_port}"
         sealing(f"POST http://127.0.0.1:{odd.server_address[1]}/in", f"POST {base}/collect")
-        for _ in range(2):
-            had = len(collector.got)
-            write(fresh)
-            until(lambda had=had: len(collector.got) > had)
-        until(lambda: outlets.failing(fresh.cursor()))
+        goes_on(fresh, collector)
 
 
 def test_a_witness_co_signs_and_an_export_shows_it(fresh, sealing, var):
@@ -219,6 +211,15 @@ def test_a_witness_co_signs_and_an_export_shows_it(fresh, sealing, var):
     refused = standalone.Check(io.BytesIO(data), [], [other])
     assert not refused.run()
     assert "did not sign" in refused.problems[0]
+
+
+def goes_on(conn, collector):
+    """The collector gets checkpoint after checkpoint, while another outlet is told to fail."""
+    for _ in range(2):
+        had = len(collector.got)
+        write(conn)
+        until(lambda had=had: len(collector.got) > had)
+    until(lambda: outlets.failing(conn.cursor()))
 
 
 def total(conn):

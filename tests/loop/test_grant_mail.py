@@ -1,18 +1,21 @@
 """Whoever loses a grant soon is told of it, once, with whoever gave it."""
 
+import asyncio
+from contextlib import contextmanager
 from datetime import timedelta
-from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
+from aiosmtpd.controller import Controller
 from django.core import mail
 from django.utils import timezone
 
-from agents import grant_mail
 from agents.changes.grant import give
 from agents.grant_mail import tell_due
 from agents.models import Grant
 from audit.models import Entry
+from console.engines import ports
 from tests import making
+from tests.connectors.relay import Handler
 
 pytestmark = pytest.mark.django_db
 
@@ -78,39 +81,53 @@ def test_no_copy_goes_to_who_wants_none_or_can_extend_nothing_any_more(rita, adm
     assert [(one.to, one.cc) for one in mail.outbox] == [([rita.email], [])] * 3
 
 
-class Odd:
-    """A mail server that has a fault."""
-
-    def __init__(self, fault, opens=True):
-        self.fault, self.opens = fault, opens
-
-    def open(self):
-        if not self.opens:
-            raise self.fault
-
-    def send_messages(self, messages):
-        raise self.fault
-
-    def close(self):
-        pass
+async def hang_up(server):
+    server.transport.abort()
+    await asyncio.sleep(0)
+    return "421 gone"
 
 
-@pytest.mark.parametrize(
-    ("fault", "opens"), [(ConnectionRefusedError(), False), (SMTPServerDisconnected("gone"), True), (OSError(), True)]
-)
-def test_a_mail_server_that_is_away_loses_nothing(rita, admin, monkeypatch, fault, opens):
+@contextmanager
+def relay(settings, **say):
+    """A mail server that answers so (`tests.connectors.relay.Handler`), and the settings that lead to it."""
+    server = Controller(Handler(**say), hostname="127.0.0.1", port=ports.free_port())
+    server.start()
+    with settings_of(settings, server.port):
+        yield server.handler.delivered
+    server.stop()
+
+
+@contextmanager
+def settings_of(settings, port):
+    backend = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+    yield
+    settings.EMAIL_BACKEND = backend
+
+
+def test_a_mail_server_that_is_away_or_goes_away_loses_nothing(rita, admin, settings):
     granted(rita, admin, days=2)
-    with monkeypatch.context() as patched:
-        patched.setattr(grant_mail, "get_connection", lambda: Odd(fault, opens))
+    with settings_of(settings, ports.free_port()):
         assert tell_due() == 0
+    for verb in ("MAIL", "DATA"):
+        with relay(settings, **{verb: hang_up}) as delivered:
+            assert tell_due() == 0
+        assert delivered == []
     assert not Entry.objects.filter(verb="grant.ending").exists()
-    assert tell_due() == 1
-
-
-def test_an_address_that_is_refused_is_not_tried_again_and_keeps_nobody_waiting(rita, admin, monkeypatch):
-    granted(rita, admin, days=2)
-    with monkeypatch.context() as patched:
-        patched.setattr(grant_mail, "get_connection", lambda: Odd(SMTPRecipientsRefused({})))
+    with relay(settings) as delivered:
+        assert tell_due() == 1
         assert tell_due() == 0
-    assert tell_due() == 0
+    assert [one.rcpt_tos for one in delivered] == [[rita.email, admin.email]]
+
+
+@pytest.mark.parametrize("verb", ["RCPT", "DATA"])
+def test_an_address_that_is_refused_is_not_tried_again_and_keeps_nobody_waiting(rita, admin, settings, verb):
+    granted(rita, admin, days=2)
+    with relay(settings, **{verb: "550 5.1.1 nobody here"}):
+        assert tell_due() == 0
+    with relay(settings) as delivered:
+        assert tell_due() == 0
+    assert delivered == []
     assert not Entry.objects.filter(verb="grant.ending").exists()
